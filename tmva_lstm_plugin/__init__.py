@@ -1,0 +1,62 @@
+"""LSTM networks for event sequences in ROOT files.
+
+Read jagged events with :func:`read_sequences` (or stream them with :func:`stream_sequences`), train with
+:class:`LSTMClassifier`, save one TMVA weights file, read it anywhere with :func:`load_model`.  The layer itself is there
+too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .classifier import LSTMClassifier, load_model
+    from .lstm import lstm_backward, lstm_forward
+    from .reading import read_sequences
+    from .recipe import Recipe
+    from .sequences import Sequences
+    from .streaming import SequenceStream, stream_sequences
+
+__version__ = "0.1.0"
+
+# Where each public name lives.  Modules are imported on first use, so that `import tmva_lstm_plugin` costs nothing and
+# pulls in neither uproot nor the compiled core before they are needed.
+_HOME = {
+    "LSTMClassifier": "classifier",
+    "Recipe": "recipe",
+    "SequenceStream": "streaming",
+    "Sequences": "sequences",
+    "load_model": "classifier",
+    "lstm_backward": "lstm",
+    "lstm_forward": "lstm",
+    "read_sequences": "reading",
+    "stream_sequences": "streaming",
+}
+
+__all__ = [
+    "LSTMClassifier",
+    "Recipe",
+    "SequenceStream",
+    "Sequences",
+    "__version__",
+    "load_model",
+    "lstm_backward",
+    "lstm_forward",
+    "read_sequences",
+    "stream_sequences",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module a public name lives in, on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted(set(globals()) | set(_HOME))

@@ -1,0 +1,98 @@
+/// \file
+/// The model document: everything a trained model is, as plain data, and its form as a tree of named nodes.
+///
+/// The core neither opens files nor parses XML. It turns a ModelDocument into a Node tree and back; each door writes that
+/// tree with the XML library of its side (Python's own, or TMVA's), inside the `<Weights>` node of a TMVA weights file.
+#pragma once
+
+#include "namespace.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tmva_lstm {
+inline namespace TMVA_LSTM_ABI {
+
+/// One node of the document: what an XML element is, without any XML library.
+struct Node {
+   std::string name;
+   std::vector<std::pair<std::string, std::string>> attributes; ///< in the order they are written
+   std::string text;                                            ///< white space at both ends does not count
+   std::vector<Node> children;
+
+   /// The attribute `key`, or null.
+   const std::string *attribute(std::string_view key) const;
+   /// The first child called `child_name`, or null.
+   const Node *child(std::string_view child_name) const;
+   bool operator==(const Node &) const = default;
+};
+
+/// A feature as the model sees it: `(value - mean) / scale` enters the network.
+struct FeatureSpec {
+   std::string name;
+   std::string expression; ///< how it is made from branches; may be empty when the events came from arrays
+   float mean = 0.f;
+   float scale = 1.f;
+   float minimum = 0.f; ///< over the training part
+   float maximum = 0.f;
+   bool operator==(const FeatureSpec &) const = default;
+};
+
+/// Events with the scores they had when the model was written, so that it can be checked later.
+struct Probes {
+   std::vector<float> values;         ///< (steps, D)
+   std::vector<std::int64_t> offsets; ///< (events + 1)
+   std::vector<float> event_values;   ///< (events, E)
+   std::vector<float> scores;         ///< (events, classes)
+   bool operator==(const Probes &) const = default;
+};
+
+/// A trained model, self-sufficient.
+struct ModelDocument {
+   /// The format this build writes; it reads 1 up to this number.
+   static constexpr int kFormat = 1;
+
+   std::string task = "binary"; ///< "binary" (one logit) or "multiclass" (one logit a class)
+   std::vector<std::string> class_names;
+   std::size_t hidden = 0; ///< H
+   std::vector<FeatureSpec> features;
+   std::vector<FeatureSpec> event_features;
+   std::int64_t max_length = 0;     ///< steps kept of a sequence; 0: all
+   std::int64_t longest_length = 0; ///< longest sequence of the training part
+   /// All trainable numbers, in the order of the network's parameter layout: W (4H x D), U (4H x H), b (4H), then the
+   /// head's W (outputs x (H + E)) and b (outputs); row-major, gate order i, f, g, o.
+   std::vector<float> parameters;
+   Probes probes;
+   Node recipe{"Recipe", {}, {}, {}};         ///< how the events were read; the doors' own, opaque to the core
+   Node options{"Options", {}, {}, {}};       ///< training options
+   Node training{"Training", {}, {}, {}};     ///< summary and history: the same bytes for any number of threads
+   Node provenance{"Provenance", {}, {}, {}}; ///< date, host, versions, durations, threads: all that is volatile
+
+   bool operator==(const ModelDocument &) const = default;
+};
+
+/// How many parameters a document of these sizes must carry.
+std::size_t parameter_count(std::size_t D, std::size_t E, std::size_t H, std::size_t outputs);
+
+/// The document as a tree called `LSTMModel`, with its format number and a CRC-32 (IEEE 802.3) over everything but the
+/// provenance. Floats are written as base64 of little-endian float32, so a round trip keeps every bit.
+Node to_node(const ModelDocument &document);
+
+/// The inverse of to_node(). Throws ModelError, naming what was found and expected, when the tree is not called
+/// LSTMModel, has another format number, lacks a node, has a wrong count, or does not fit its checksum.
+ModelDocument from_node(const Node &node);
+
+/// Checksum of a tree: CRC-32 of its canonical text (see document.cpp), leaving out every child called `Provenance` and
+/// the attribute `Checksum` of the root.
+std::uint32_t checksum(const Node &node);
+
+std::string base64_encode(const void *data, std::size_t size);
+/// Throws ModelError on a character or a length that base64 does not have; white space is skipped.
+std::vector<unsigned char> base64_decode(std::string_view text);
+
+} // namespace TMVA_LSTM_ABI
+} // namespace tmva_lstm

@@ -1,0 +1,37 @@
+/// \file
+/// What every bind_*.cpp needs: nanobind with the type casters in use (all files must see the same ones), the array
+/// types of the door, and the list of concepts.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/function.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+namespace nb = nanobind;
+
+/// A read-only C-contiguous input of T with `N` dimensions; the Python side converts beforehand.
+template <class T, int N>
+using Input = nb::ndarray<const T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+
+/// Gives a vector to numpy without copying it.
+template <class T>
+auto to_numpy(std::vector<T> data, std::initializer_list<std::size_t> shape)
+{
+   auto *owned = new std::vector<T>(std::move(data));
+   nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+   return nb::ndarray<nb::numpy, T>(owned->data(), shape.size(), shape.begin(), owner);
+}
+
+void bind_errors(nb::module_ &m);
+void bind_document(nb::module_ &m);
+void bind_layer(nb::module_ &m);
+void bind_training(nb::module_ &m);
