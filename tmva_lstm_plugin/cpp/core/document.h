@@ -21,14 +21,15 @@ inline namespace TMVA_LSTM_ABI {
 struct Node {
    std::string name;
    std::vector<std::pair<std::string, std::string>> attributes; ///< in the order they are written
-   std::string text;                                            ///< white space at both ends does not count
+   std::string text; ///< white space at both ends does not count; a node has text or children, not both
    std::vector<Node> children;
 
    /// The attribute `key`, or null.
    const std::string *attribute(std::string_view key) const;
    /// The first child called `child_name`, or null.
    const Node *child(std::string_view child_name) const;
-   bool operator==(const Node &) const = default;
+   bool operator==(const Node &other) const;
+   bool operator!=(const Node &other) const { return !(*this == other); }
 };
 
 /// A feature as the model sees it: `(value - mean) / scale` enters the network.
@@ -39,7 +40,8 @@ struct FeatureSpec {
    float scale = 1.f;
    float minimum = 0.f; ///< over the training part
    float maximum = 0.f;
-   bool operator==(const FeatureSpec &) const = default;
+   bool operator==(const FeatureSpec &other) const;
+   bool operator!=(const FeatureSpec &other) const { return !(*this == other); }
 };
 
 /// Events with the scores they had when the model was written, so that it can be checked later.
@@ -48,7 +50,8 @@ struct Probes {
    std::vector<std::int64_t> offsets; ///< (events + 1)
    std::vector<float> event_values;   ///< (events, E)
    std::vector<float> scores;         ///< (events, classes)
-   bool operator==(const Probes &) const = default;
+   bool operator==(const Probes &other) const;
+   bool operator!=(const Probes &other) const { return !(*this == other); }
 };
 
 /// A trained model, self-sufficient.
@@ -72,24 +75,40 @@ struct ModelDocument {
    Node training{"Training", {}, {}, {}};     ///< summary and history: the same bytes for any number of threads
    Node provenance{"Provenance", {}, {}, {}}; ///< date, host, versions, durations, threads: all that is volatile
 
-   bool operator==(const ModelDocument &) const = default;
+   bool operator==(const ModelDocument &other) const;
+   bool operator!=(const ModelDocument &other) const { return !(*this == other); }
 };
 
-/// How many parameters a document of these sizes must carry.
+/// How many parameters a document of these sizes must carry. Throws ArgumentError when a size is beyond 2^24.
 std::size_t parameter_count(std::size_t D, std::size_t E, std::size_t H, std::size_t outputs);
 
 /// The document as a tree called `LSTMModel`, with its format number and a CRC-32 (IEEE 802.3) over everything but the
 /// provenance. Floats are written as base64 of little-endian float32, so a round trip keeps every bit.
+///
+/// Names, expressions and all strings of the doors' own nodes stand in the tree with `\\`, `\n`, `\r`, `\t` for a
+/// backslash, a line feed, a carriage return and a tab: XML libraries disagree about these characters, and TMVA's does
+/// not know numeric references. Throws ModelError when the document contradicts itself, or holds a string that XML
+/// cannot (control characters, bytes that are not UTF-8).
 Node to_node(const ModelDocument &document);
 
 /// The inverse of to_node(). Throws ModelError, naming what was found and expected, when the tree is not called
 /// LSTMModel, has another format number, lacks a node, has a wrong count, or does not fit its checksum.
 ModelDocument from_node(const Node &node);
 
-/// Checksum of a tree: CRC-32 of its canonical text (see document.cpp), leaving out every child called `Provenance` and
-/// the attribute `Checksum` of the root.
+/// Checksum of a tree: CRC-32 (zlib's) of its canonical text, leaving out the root's children called `Provenance` and
+/// the root's attribute `Checksum`. The canonical text of a node is these lines, each ended by one `\n`:
+///
+///     <name
+///     key=value        for every attribute, sorted by the bytes of its key
+///     text             without white space at its ends, every run of white space inside as one space; may be empty
+///     ...              the canonical text of every child, in order
+///     >
+///
+/// in UTF-8, with values and text as they stand in the tree (white space: space, tab, carriage return, line feed).
+/// So neither indentation nor the order of attributes matters. Throws ModelError on a tree nested too deeply.
 std::uint32_t checksum(const Node &node);
 
+/// RFC 4648 base64 on one line.
 std::string base64_encode(const void *data, std::size_t size);
 /// Throws ModelError on a character or a length that base64 does not have; white space is skipped.
 std::vector<unsigned char> base64_decode(std::string_view text);

@@ -1,0 +1,52 @@
+/// \file
+/// An array that begins on a multiple of kAlignment bytes, keeps its memory when it shrinks, and is not initialised.
+#pragma once
+
+#include "shapes.h"
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace tmva_lstm {
+inline namespace TMVA_LSTM_ABI {
+
+template <class T>
+class AlignedArray {
+public:
+   AlignedArray() = default;
+   explicit AlignedArray(std::size_t size) { require(size); }
+
+   /// Makes room for `size` numbers. What was there is lost when it has to grow.
+   void require(std::size_t size)
+   {
+      if (size > fCapacity) {
+         fData.reset(static_cast<T *>(::operator new(size * sizeof(T), std::align_val_t{kAlignment})));
+         fCapacity = size;
+      }
+      fSize = size;
+   }
+
+   T *data() { return fData.get(); }
+   const T *data() const { return fData.get(); }
+   T &operator[](std::size_t n) { return fData.get()[n]; }
+   const T &operator[](std::size_t n) const { return fData.get()[n]; }
+   std::size_t size() const { return fSize; }
+   std::size_t bytes() const { return fCapacity * sizeof(T); }
+   void fill(T value)
+   {
+      for (std::size_t n = 0; n < fSize; ++n)
+         fData.get()[n] = value;
+   }
+
+private:
+   struct Free {
+      void operator()(T *p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+   };
+   std::unique_ptr<T, Free> fData;
+   std::size_t fSize = 0;
+   std::size_t fCapacity = 0;
+};
+
+} // namespace TMVA_LSTM_ABI
+} // namespace tmva_lstm

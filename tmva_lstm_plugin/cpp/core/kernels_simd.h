@@ -1,0 +1,80 @@
+/// \file
+/// Vector types for the kernels_*.cpp files, which define TMVA_LSTM_VECTOR_BYTES (16, 32 or 64) before including this.
+///
+/// GCC's and Clang's vector extensions turn `a + b * c` on such types into the instructions the file is compiled for.
+/// Nothing of the standard library is instantiated in those files: the linker may keep one file's copy of a shared
+/// template for all callers, and code for a wider instruction set would then stop an older processor.
+#pragma once
+
+#include "kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+namespace {
+
+using namespace tmva_lstm;
+
+constexpr int kVectorBytes = TMVA_LSTM_VECTOR_BYTES;
+
+template <class T>
+struct VectorTypes;
+
+template <>
+struct VectorTypes<float> {
+   typedef float Vec __attribute__((vector_size(kVectorBytes), may_alias));
+   typedef int Int __attribute__((vector_size(kVectorBytes), may_alias));
+   typedef float Unaligned __attribute__((vector_size(kVectorBytes), may_alias, aligned(4)));
+   static constexpr unsigned kSign = 0x80000000u;
+};
+
+template <>
+struct VectorTypes<double> {
+   typedef double Vec __attribute__((vector_size(kVectorBytes), may_alias));
+   typedef long long Int __attribute__((vector_size(kVectorBytes), may_alias));
+   typedef double Unaligned __attribute__((vector_size(kVectorBytes), may_alias, aligned(8)));
+   static constexpr unsigned long long kSign = 0x8000000000000000ull;
+};
+
+template <class T>
+using Vec = typename VectorTypes<T>::Vec;
+template <class T>
+using IntVec = typename VectorTypes<T>::Int;
+
+/// Numbers in one register.
+template <class T>
+constexpr int kWidth = kVectorBytes / static_cast<int>(sizeof(T));
+
+template <class T>
+INLINE Vec<T> splat(T value)
+{
+   return Vec<T>{} + value;
+}
+
+template <class T>
+INLINE Vec<T> load(const T *p)
+{
+   return *reinterpret_cast<const Vec<T> *>(p);
+}
+
+/// Rounds a product before it enters a sum. Where a sum has two products the compiler is free to fuse either of them; this
+/// settles which, so that all copies of a loop give the same bits.
+template <class T>
+INLINE Vec<T> rounded(Vec<T> product)
+{
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_assoc_barrier)
+   return __builtin_assoc_barrier(product);
+#elif __has_builtin(__arithmetic_fence)
+   return __arithmetic_fence(product);
+#endif
+#endif
+   return product;
+}
+
+template <class T>
+INLINE void store(T *p, Vec<T> v)
+{
+   *reinterpret_cast<Vec<T> *>(p) = v;
+}
+
+} // namespace

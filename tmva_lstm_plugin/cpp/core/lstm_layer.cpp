@@ -1,0 +1,159 @@
+#include "lstm_layer.h"
+
+#include <algorithm>
+
+namespace tmva_lstm {
+inline namespace TMVA_LSTM_ABI {
+
+template <class T>
+void PackedLayer<T>::pack(LayerShape shape, const T *W, const T *U, const T *b, bool input_gradient)
+{
+   fShape = shape;
+   fKernels = &tmva_lstm::kernels<T>();
+   fGates.require(fKernels->packed_gates_size(shape));
+   fKernels->pack_gates(shape, W, U, b, fGates.data());
+   fStateTransposed.require(fKernels->packed_transposed_size(shape.rows(), shape.H));
+   fKernels->pack_transposed(U, shape.rows(), shape.H, 0, shape.H, fStateTransposed.data());
+   if (input_gradient) {
+      fInputTransposed.require(fKernels->packed_transposed_size(shape.rows(), shape.D));
+      fKernels->pack_transposed(W, shape.rows(), shape.D, 0, shape.D, fInputTransposed.data());
+   }
+}
+
+template <class T>
+void LayerBlock<T>::prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes)
+{
+   fShape = shape;
+   fLanes = n_lanes;
+   fSteps = n_lanes ? lengths[0] : 0;
+   std::fill(std::copy(lengths, lengths + n_lanes, fLength), fLength + L, std::size_t(0));
+   fRunning.require(fSteps);
+   for (std::size_t t = 0, running = n_lanes; t < fSteps; ++t) {
+      while (running && fLength[running - 1] <= t)
+         --running;
+      fRunning[t] = running;
+   }
+   fInputs.require((fSteps + 1) * shape.inputs() * L);
+   fCells.require((fSteps + 1) * shape.H * L);
+   fTanhCells.require(fSteps * shape.H * L);
+   fGates.require(fSteps * shape.rows() * L);
+   fHiddenGradient.require(shape.H * L);
+   fCellGradient.require(shape.H * L);
+   fPanel.require(kChunk<T> * L * shape.template columns<T>());
+}
+
+template <class T>
+std::size_t LayerBlock<T>::bytes(LayerShape shape, std::size_t steps)
+{
+   const std::size_t a_step = shape.inputs() + 2 * shape.H + shape.rows();
+   return sizeof(T) * L * (steps * a_step + shape.inputs() + 3 * shape.H + kChunk<T> * shape.template columns<T>());
+}
+
+template <class T>
+void forward(const PackedLayer<T> &layer, LayerBlock<T> &block)
+{
+   for (std::size_t t = 0; t < block.steps(); ++t)
+      layer.kernels().gates_forward(layer.shape(), layer.gates(), block.x(t), block.c(t), block.gates(t),
+                                    block.c(t + 1), block.tanh_c(t), block.h(t + 1), block.running(t));
+}
+
+template <class T>
+void cell_backward(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_t t)
+{
+   const LayerShape shape = layer.shape();
+   const std::size_t running = block.running(t);
+   layer.kernels().cell_backward(shape.H, block.gates(t), block.dc(), block.dh(), block.gates(t), block.c(t),
+                                 block.tanh_c(t), running);
+   layer.kernels().product(layer.state_transposed(), shape.rows(), shape.H, block.gates(t), block.dh(), running);
+}
+
+namespace {
+
+/// dh += what the loss sends to step t: to all its lanes from dh_steps, to those that end here from dh_final.
+template <class T>
+void add_loss_gradient(LayerShape shape, LayerBlock<T> &block, std::size_t t, const LossGradient<T> &loss)
+{
+   constexpr std::size_t L = kLanes<T>;
+   const std::size_t running = block.running(t);
+   const std::size_t longer = t + 1 < block.steps() ? block.running(t + 1) : 0; // lanes [longer, running) end at t
+   T *dh = block.dh();
+   for (std::size_t j = 0; j < shape.H; ++j) {
+      if (loss.dh_steps)
+         for (std::size_t lane = 0; lane < running; ++lane)
+            dh[j * L + lane] += loss.dh_steps[(t * shape.H + j) * L + lane];
+      if (loss.dh_final)
+         for (std::size_t lane = longer; lane < running; ++lane)
+            dh[j * L + lane] += loss.dh_final[j * L + lane];
+   }
+}
+
+/// Keeps what reaches h and c of step t, before cell_backward() moves on to the step before.
+template <class T>
+void keep_totals(LayerShape shape, LayerBlock<T> &block, std::size_t t, const LayerGradient<T> &wanted)
+{
+   constexpr std::size_t L = kLanes<T>;
+   const T *o = block.gates(t) + 3 * shape.H * L, *tanh_c = block.tanh_c(t);
+   for (std::size_t j = 0; j < shape.H; ++j)
+      for (std::size_t lane = 0; lane < block.running(t); ++lane) {
+         const std::size_t at = j * L + lane, to = t * shape.H * L + at;
+         if (wanted.dh_total)
+            wanted.dh_total[to] = block.dh()[at];
+         if (wanted.dc_total)
+            wanted.dc_total[to] = block.dc()[at] + block.dh()[at] * o[at] * (1 - tanh_c[at] * tanh_c[at]);
+      }
+}
+
+/// Steps [first, last) of equation (9).
+template <class T>
+void add_weight_gradient(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_t first, std::size_t last,
+                         T *dparameters)
+{
+   const LayerShape shape = layer.shape();
+   const std::size_t C = shape.columns<T>();
+   std::size_t running[kChunk<T>];
+   for (std::size_t t = first; t < last; ++t) {
+      layer.kernels().transpose(block.x(t), shape.inputs(), C, block.panel() + (t - first) * kLanes<T> * C);
+      running[t - first] = block.running(t);
+   }
+   layer.kernels().weight_gradient(shape.rows(), C, last - first, block.gates(first), shape.rows() * kLanes<T>,
+                                   block.panel(), running, dparameters);
+}
+
+} // namespace
+
+template <class T>
+void backward(const PackedLayer<T> &layer, LayerBlock<T> &block, const LossGradient<T> &loss,
+              const LayerGradient<T> &wanted)
+{
+   const LayerShape shape = layer.shape();
+   std::fill_n(block.dh(), shape.H * kLanes<T>, T(0));
+   std::fill_n(block.dc(), shape.H * kLanes<T>, T(0));
+   for (std::size_t last = block.steps(); last > 0;) {
+      const std::size_t first = last > kChunk<T> ? last - kChunk<T> : 0;
+      for (std::size_t t = last; t-- > first;) {
+         add_loss_gradient(shape, block, t, loss);
+         if (wanted.dh_total || wanted.dc_total)
+            keep_totals(shape, block, t, wanted);
+         cell_backward(layer, block, t);
+         if (wanted.dx)
+            layer.kernels().product(layer.input_transposed(), shape.rows(), shape.D, block.gates(t),
+                                    wanted.dx + t * shape.D * kLanes<T>, block.running(t));
+      }
+      if (wanted.dparameters)
+         add_weight_gradient(layer, block, first, last, wanted.dparameters);
+      last = first;
+   }
+}
+
+#define TMVA_LSTM_INSTANTIATE(T)                                                                                       \
+   template class PackedLayer<T>;                                                                                      \
+   template class LayerBlock<T>;                                                                                       \
+   template void forward(const PackedLayer<T> &, LayerBlock<T> &);                                                     \
+   template void backward(const PackedLayer<T> &, LayerBlock<T> &, const LossGradient<T> &, const LayerGradient<T> &); \
+   template void cell_backward(const PackedLayer<T> &, LayerBlock<T> &, std::size_t);
+
+TMVA_LSTM_INSTANTIATE(float)
+TMVA_LSTM_INSTANTIATE(double)
+
+} // namespace TMVA_LSTM_ABI
+} // namespace tmva_lstm

@@ -1,0 +1,115 @@
+/// \file
+/// The training loop: epochs of mini-batches, validation, early stopping, best weights. The same through every door.
+#pragma once
+
+#include "network.h"
+#include "optimizer.h"
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace tmva_lstm {
+inline namespace TMVA_LSTM_ABI {
+
+struct TrainingOptions {
+   std::size_t epochs = 15;
+   std::size_t batch_size = 64;
+   OptimizerOptions optimizer;
+   double clip_norm = 1;     ///< largest norm of a batch's gradient; 0: no clipping
+   double forget_bias = 1;   ///< initial bias of the forget gate
+   std::size_t patience = 0; ///< epochs without a better validation loss before training stops; 0: all epochs are run
+   std::uint64_t seed = 1;
+   double weight_scale = 1; ///< event weights are multiplied by this
+   WorkLimits limits;
+};
+
+/// What one epoch gave. Losses are means weighted with the event weights.
+struct EpochRecord {
+   std::size_t epoch = 0; ///< from 1
+   double loss = 0;       ///< over the epoch's batches, while the weights move
+   double validation_loss = std::numeric_limits<double>::quiet_NaN(); ///< after the epoch; NaN without validation
+   std::size_t events = 0;
+   bool best = false; ///< the best validation loss so far
+};
+
+/// Events to train on in one go, in the order given.
+template <class T>
+struct Portion {
+   LabelledView<T> events;
+   const std::int64_t *order = nullptr; ///< positions in `events`
+   std::size_t n = 0;
+};
+
+/// Where an epoch's events come from. Every portion but the last of an epoch must hold a multiple of the batch size, so
+/// that batches do not depend on how the events are portioned.
+template <class T>
+class EpochSource {
+public:
+   virtual ~EpochSource() = default;
+   /// A new epoch begins (from 1).
+   virtual void begin(std::size_t epoch) = 0;
+   /// The next portion, valid until the next call; false when the epoch is over.
+   virtual bool next(Portion<T> &portion) = 0;
+};
+
+/// All events in memory, in an order drawn anew each epoch (or as given, without `shuffle`).
+template <class T>
+class MemorySource : public EpochSource<T> {
+public:
+   MemorySource(LabelledView<T> events, std::vector<std::int64_t> use, std::uint64_t seed, bool shuffle);
+   void begin(std::size_t epoch) override;
+   bool next(Portion<T> &portion) override;
+
+private:
+   LabelledView<T> fEvents;
+   std::vector<std::int64_t> fUse, fOrder;
+   std::uint64_t fSeed;
+   bool fShuffle;
+   bool fDelivered = true;
+};
+
+/// How training ended.
+enum class StopReason { AllEpochs, EarlyStopping, Interrupted };
+
+template <class T>
+class Trainer {
+public:
+   /// Parameters are initialised from the seed: W, U and head.W uniform in +-sqrt(6 / (rows + columns)) of each gate's matrix
+   /// (X. Glorot, Y. Bengio, AISTATS 2010), biases 0 but for the forget gate's.
+   Trainer(NetworkShape shape, Standardisation<T> features, Standardisation<T> event_features, TrainingOptions options);
+
+   /// Called between batches; false ends training.
+   using KeepGoing = std::function<bool()>;
+   /// Called after each epoch; false ends training.
+   using EpochDone = std::function<bool(const EpochRecord &)>;
+
+   /// Trains. Afterwards the parameters are the best by validation loss, or the last ones without validation.
+   StopReason fit(EpochSource<T> &source, const LabelledView<T> *validation, const std::vector<std::int64_t> &validate,
+                  const KeepGoing &keep_going, const EpochDone &epoch_done);
+
+   /// One optimiser step on one batch; the batch's loss before it.
+   LossSum train_batch(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch);
+
+   const std::vector<T> &parameters() const { return fParameters; }
+   void set_parameters(std::vector<T> flat);
+   Network<T> &network() { return fNetwork; }
+   const TrainingOptions &options() const { return fOptions; }
+
+private:
+   void initialise();
+
+   TrainingOptions fOptions;
+   Network<T> fNetwork;
+   Optimizer<T> fOptimizer;
+   std::vector<T> fParameters, fGradient;
+};
+
+/// Draws a validation part for each class: round(fraction * events of the class) of them, from the seed. `labels` may be null
+/// (one class). Returns a mask: 1 for validation.
+std::vector<std::uint8_t> draw_validation(const std::int32_t *labels, std::size_t n_events, std::size_t n_classes,
+                                          double fraction, std::uint64_t seed);
+
+} // namespace TMVA_LSTM_ABI
+} // namespace tmva_lstm

@@ -1,0 +1,357 @@
+/// \file
+/// Network and trainer, standardisation, and the draws from the seed.
+#include "bindings.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "core/trainer.h"
+
+#include <chrono>
+
+namespace {
+
+using namespace tmva_lstm;
+using nb::literals::operator""_a;
+
+/// Events as the Python side hands them over: checked there, kept alive by these handles.
+template <class T>
+struct EventArrays {
+   Input<T, 2> values;
+   Input<std::int64_t, 1> offsets;
+   std::optional<Input<T, 2>> event_values;
+   std::optional<Input<std::int32_t, 1>> labels;
+   std::optional<Input<double, 1>> weights;
+
+   /// From (values, offsets, event_values, labels, weights), None where there is none.
+   explicit EventArrays(nb::handle tuple)
+      : values(nb::cast<Input<T, 2>>(tuple[0], false)), offsets(nb::cast<Input<std::int64_t, 1>>(tuple[1], false))
+   {
+      if (!tuple[2].is_none())
+         event_values = nb::cast<Input<T, 2>>(tuple[2], false);
+      if (!tuple[3].is_none())
+         labels = nb::cast<Input<std::int32_t, 1>>(tuple[3], false);
+      if (!tuple[4].is_none())
+         weights = nb::cast<Input<double, 1>>(tuple[4], false);
+   }
+
+   LabelledView<T> view() const
+   {
+      LabelledView<T> view;
+      view.values = values.data();
+      view.offsets = offsets.data();
+      view.event_values = event_values ? event_values->data() : nullptr;
+      view.N = offsets.shape(0) - 1;
+      view.D = values.shape(1);
+      view.E = event_values ? event_values->shape(1) : 0;
+      view.labels = labels ? labels->data() : nullptr;
+      view.weights = weights ? weights->data() : nullptr;
+      return view;
+   }
+};
+
+std::vector<std::int64_t> to_vector(const Input<std::int64_t, 1> &array)
+{
+   return {array.data(), array.data() + array.shape(0)};
+}
+
+template <class T>
+LabelledView<T> checked(const EventArrays<T> &arrays, const NetworkShape &shape, bool labelled)
+{
+   const LabelledView<T> view = arrays.view();
+   if (view.D != shape.D || view.E != shape.E)
+      throw ArgumentError("the events have " + std::to_string(view.D) + " features a step and " +
+                          std::to_string(view.E) + " event features, the network was made for " +
+                          std::to_string(shape.D) + " and " + std::to_string(shape.E));
+   if (labelled && !view.labels)
+      throw ArgumentError("the events have no labels");
+   return view;
+}
+
+/// An epoch's portions from a Python object with begin(epoch) and next() -> None or ((values, offsets, event_values, labels,
+/// weights), order).
+template <class T>
+class PythonSource : public EpochSource<T> {
+public:
+   PythonSource(nb::object source, NetworkShape shape) : fSource(std::move(source)), fShape(shape) {}
+
+   void begin(std::size_t epoch) override
+   {
+      const nb::gil_scoped_acquire held;
+      fSource.attr("begin")(epoch);
+   }
+
+   bool next(Portion<T> &portion) override
+   {
+      const nb::gil_scoped_acquire held;
+      fArrays.reset();
+      fOrder.reset();
+      const nb::object item = fSource.attr("next")();
+      if (item.is_none())
+         return false;
+      fArrays.emplace(item[0]);
+      fOrder = nb::cast<Input<std::int64_t, 1>>(item[1], false);
+      portion = {checked(*fArrays, fShape, true), fOrder->data(), fOrder->shape(0)};
+      return true;
+   }
+
+private:
+   nb::object fSource;
+   NetworkShape fShape;
+   std::optional<EventArrays<T>> fArrays;
+   std::optional<Input<std::int64_t, 1>> fOrder;
+};
+
+/// Asks Python now and then whether to go on: signals reach Python code only while it runs, and not for each tiny batch.
+class KeepGoing {
+public:
+   explicit KeepGoing(nb::callable ask) : fAsk(std::move(ask)) {}
+
+   bool operator()()
+   {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - fAsked < std::chrono::milliseconds(20))
+         return true;
+      fAsked = now;
+      const nb::gil_scoped_acquire held;
+      if (PyErr_CheckSignals() != 0)
+         throw nb::python_error();
+      return nb::cast<bool>(fAsk());
+   }
+
+private:
+   nb::callable fAsk;
+   std::chrono::steady_clock::time_point fAsked{};
+};
+
+nb::tuple as_tuple(const LossSum &sum)
+{
+   return nb::make_tuple(sum.loss, sum.weight, sum.n);
+}
+
+const char *name(StopReason reason)
+{
+   switch (reason) {
+   case StopReason::EarlyStopping: return "early stopping";
+   case StopReason::Interrupted: return "interrupted";
+   default: return "all epochs";
+   }
+}
+
+template <class T>
+Standardisation<T> standardisation(const Input<T, 1> &mean, const Input<T, 1> &scale)
+{
+   Standardisation<T> result;
+   result.mean.assign(mean.data(), mean.data() + mean.shape(0));
+   for (std::size_t n = 0; n < scale.shape(0); ++n)
+      result.inverse.push_back(T(1) / scale.data()[n]);
+   return result;
+}
+
+TrainingOptions options_from(const nb::dict &given)
+{
+   TrainingOptions o;
+   for (auto [key, value] : given) {
+      const auto k = nb::cast<std::string>(key);
+      if (k == "epochs") o.epochs = nb::cast<std::size_t>(value);
+      else if (k == "batch_size") o.batch_size = nb::cast<std::size_t>(value);
+      else if (k == "learning_rate") o.optimizer.learning_rate = nb::cast<double>(value);
+      else if (k == "optimizer") o.optimizer.kind = nb::cast<std::string>(value) == "sgd" ? OptimizerKind::Sgd : OptimizerKind::Adam;
+      else if (k == "momentum") o.optimizer.momentum = nb::cast<double>(value);
+      else if (k == "clip_norm") o.clip_norm = nb::cast<double>(value);
+      else if (k == "forget_bias") o.forget_bias = nb::cast<double>(value);
+      else if (k == "patience") o.patience = nb::cast<std::size_t>(value);
+      else if (k == "seed") o.seed = nb::cast<std::uint64_t>(value);
+      else if (k == "weight_scale") o.weight_scale = nb::cast<double>(value);
+      else if (k == "n_threads") o.limits.n_threads = nb::cast<std::size_t>(value);
+      else if (k == "bytes_per_thread") o.limits.bytes_per_thread = nb::cast<std::size_t>(value);
+      else throw ArgumentError("the trainer has no option '" + k + "'");
+   }
+   return o;
+}
+
+template <class T>
+void bind_trainer(nb::module_ &m, const char *class_name)
+{
+   using Self = Trainer<T>;
+   nb::class_<Self>(m, class_name, "One network and its optimiser; see core/trainer.h.")
+      .def(
+         "__init__",
+         [](Self *self, std::size_t D, std::size_t E, std::size_t H, std::size_t K, const Input<T, 1> &mean,
+            const Input<T, 1> &scale, const Input<T, 1> &event_mean, const Input<T, 1> &event_scale,
+            const nb::dict &options) {
+            new (self) Self(NetworkShape{D, E, H, K}, standardisation<T>(mean, scale),
+                            standardisation<T>(event_mean, event_scale), options_from(options));
+         },
+         "D"_a, "E"_a, "H"_a, "K"_a, "mean"_a, "scale"_a, "event_mean"_a, "event_scale"_a, "options"_a)
+      .def_prop_rw(
+         "parameters",
+         [](Self &self) {
+            std::vector<T> copy = self.parameters();
+            const std::size_t count = copy.size();
+            return to_numpy(std::move(copy), {count});
+         },
+         [](Self &self, const Input<T, 1> &flat) {
+            self.set_parameters({flat.data(), flat.data() + flat.shape(0)});
+         })
+      .def(
+         "fit_memory",
+         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &train, const Input<std::int64_t, 1> &validate,
+            bool shuffle, nb::callable ask, const std::function<bool(EpochRecord)> &epoch_done) {
+            const EventArrays<T> events(arrays);
+            const LabelledView<T> view = checked(events, self.network().shape(), true);
+            MemorySource<T> source(view, to_vector(train), self.options().seed, shuffle);
+            const std::vector<std::int64_t> validation = to_vector(validate);
+            KeepGoing keep_going(ask);
+            const nb::gil_scoped_release released;
+            return name(self.fit(source, validation.empty() ? nullptr : &view, validation, std::ref(keep_going),
+                                 epoch_done));
+         },
+         "events"_a, "train"_a, "validate"_a, "shuffle"_a, "keep_going"_a, "epoch_done"_a)
+      .def(
+         "fit_source",
+         [](Self &self, nb::object portions, nb::object validation_arrays, nb::callable ask,
+            const std::function<bool(EpochRecord)> &epoch_done) {
+            std::optional<EventArrays<T>> validation;
+            LabelledView<T> view;
+            std::vector<std::int64_t> validate;
+            if (!validation_arrays.is_none()) {
+               validation.emplace(validation_arrays);
+               view = checked(*validation, self.network().shape(), true);
+               for (std::size_t n = 0; n < view.N; ++n)
+                  validate.push_back(static_cast<std::int64_t>(n));
+            }
+            PythonSource<T> source(portions, self.network().shape());
+            KeepGoing keep_going(ask);
+            const nb::gil_scoped_release released;
+            return name(self.fit(source, validate.empty() ? nullptr : &view, validate, std::ref(keep_going),
+                                 epoch_done));
+         },
+         "portions"_a, "validation"_a.none(), "keep_going"_a, "epoch_done"_a)
+      .def(
+         "train_batch",
+         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
+            const EventArrays<T> events(arrays);
+            return as_tuple(
+               self.train_batch(checked(events, self.network().shape(), true), batch.data(), batch.shape(0)));
+         },
+         "events"_a, "batch"_a, "One optimiser step; (sum of weighted losses, sum of weights, events) before it.")
+      .def(
+         "gradient",
+         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
+            const EventArrays<T> events(arrays);
+            std::vector<T> flat(self.parameters().size());
+            const LossSum sum = self.network().gradient(checked(events, self.network().shape(), true), batch.data(),
+                                                        batch.shape(0), self.options().weight_scale,
+                                                        self.options().limits, flat.data());
+            const std::size_t count = flat.size();
+            return nb::make_tuple(as_tuple(sum), to_numpy(std::move(flat), {count}));
+         },
+         "events"_a, "batch"_a, "Sums of the loss and its gradient over a batch.")
+      .def(
+         "loss",
+         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
+            const EventArrays<T> events(arrays);
+            return as_tuple(self.network().loss(checked(events, self.network().shape(), true), batch.data(),
+                                                batch.shape(0), self.options().weight_scale, self.options().limits));
+         },
+         "events"_a, "batch"_a)
+      .def(
+         "probabilities",
+         [](Self &self, nb::tuple arrays, std::size_t n_threads) {
+            const EventArrays<T> events(arrays);
+            const LabelledView<T> view = checked(events, self.network().shape(), false);
+            const NetworkShape shape = self.network().shape();
+            WorkLimits limits = self.options().limits;
+            limits.n_threads = n_threads;
+            std::vector<T> result(view.N * shape.classes());
+            {
+               const nb::gil_scoped_release released;
+               std::vector<T> logits(view.N * shape.K);
+               std::vector<std::int64_t> all(view.N);
+               for (std::size_t n = 0; n < view.N; ++n)
+                  all[n] = static_cast<std::int64_t>(n);
+               self.network().logits(view, all.data(), view.N, limits, logits.data());
+               probabilities(logits.data(), view.N, shape.K, result.data());
+            }
+            return to_numpy(std::move(result), {view.N, shape.classes()});
+         },
+         "events"_a, "n_threads"_a, "Class probabilities (N, classes).");
+}
+
+} // namespace
+
+void bind_training(nb::module_ &m)
+{
+   nb::class_<EpochRecord>(m, "EpochRecord")
+      .def_ro("epoch", &EpochRecord::epoch)
+      .def_ro("loss", &EpochRecord::loss)
+      .def_ro("validation_loss", &EpochRecord::validation_loss)
+      .def_ro("events", &EpochRecord::events)
+      .def_ro("best", &EpochRecord::best);
+   bind_trainer<float>(m, "Trainer");
+   bind_trainer<double>(m, "Trainer64");
+
+   nb::class_<ColumnSummary>(m, "ColumnSummary")
+      .def_ro("mean", &ColumnSummary::mean)
+      .def_ro("deviation", &ColumnSummary::deviation)
+      .def_ro("minimum", &ColumnSummary::minimum)
+      .def_ro("maximum", &ColumnSummary::maximum);
+   nb::class_<SummaryFit>(m, "SummaryFit", "Mean, deviation and range of columns, gathered over any number of portions.")
+      .def(nb::init<std::size_t>(), "columns"_a)
+      .def(
+         "add_steps",
+         [](SummaryFit &self, const Input<float, 2> &values, const Input<std::int64_t, 1> &offsets,
+            const Input<std::uint8_t, 1> &use) {
+            self.add(values.data(), offsets.data(), offsets.shape(0) - 1, use.data());
+         },
+         "values"_a, "offsets"_a, "use"_a)
+      .def(
+         "add_rows",
+         [](SummaryFit &self, const Input<float, 2> &values, const Input<std::uint8_t, 1> &use) {
+            for (std::size_t n = 0; n < values.shape(0); ++n)
+               if (use.data()[n])
+                  self.add(values.data() + n * values.shape(1), 1);
+         },
+         "values"_a, "use"_a)
+      .def("summary", &SummaryFit::summary);
+
+   m.def(
+      "draw_validation",
+      [](const std::optional<Input<std::int32_t, 1>> &labels, std::size_t n_events, std::size_t n_classes,
+         double fraction, std::uint64_t seed) {
+         return to_numpy(draw_validation(labels ? labels->data() : nullptr, n_events, n_classes, fraction, seed),
+                         {n_events});
+      },
+      "labels"_a.none(), "n_events"_a, "n_classes"_a, "fraction"_a, "seed"_a);
+   m.def(
+      "shuffled",
+      [](const Input<std::int64_t, 1> &items, std::uint64_t seed, const std::string &purpose, std::uint32_t epoch) {
+         std::vector<std::int64_t> order = to_vector(items);
+         RandomStream(seed, purpose == "chunks" ? Purpose::ChunkOrder : Purpose::Shuffle, epoch)
+            .shuffle(order.data(), order.size());
+         const std::size_t count = order.size();
+         return to_numpy(std::move(order), {count});
+      },
+      "items"_a, "seed"_a, "purpose"_a, "epoch"_a, "The items in the order drawn for an epoch.");
+   m.def(
+      "parameter_layout",
+      [](std::size_t D, std::size_t E, std::size_t H, std::size_t K) {
+         nb::list result;
+         for (const ParameterView &view : parameter_layout({D, E, H, K}))
+            result.append(nb::make_tuple(view.name, view.offset, view.rows, view.columns));
+         return result;
+      },
+      "D"_a, "E"_a, "H"_a, "K"_a, "(name, offset, rows, columns) of each part of the flat parameters.");
+   m.def(
+      "longest_sequence",
+      [](std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t bytes) {
+         return Network<float>::longest_sequence({D, E, H, K}, bytes);
+      },
+      "D"_a, "E"_a, "H"_a, "K"_a, "bytes"_a, "Steps whose activations fit into so many bytes a thread.");
+   m.def(
+      "philox",
+      [](std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+         const auto drawn = philox(counter, key);
+         return std::vector<std::uint32_t>(drawn.begin(), drawn.end());
+      },
+      "counter"_a, "key"_a);
+}

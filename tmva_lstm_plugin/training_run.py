@@ -1,0 +1,409 @@
+"""One training from files to files: read, split, fit, score, evaluate.
+
+The steps that ``tmva-lstm train`` and ``tmva-lstm demo`` share; from Python the same is done with
+:func:`read_sequences`, :class:`LSTMClassifier` and :func:`evaluate` directly.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError, OptionError
+from .files import check_writable_folder, replacing
+from .sequences import Sequences
+
+if TYPE_CHECKING:
+    from .classifier import LSTMClassifier
+    from .config import TrainConfig
+    from .evaluation import Evaluation
+    from .streaming import SequenceStream
+
+__all__ = [
+    "ScoredPart",
+    "check_output",
+    "draw_plots",
+    "evaluate_parts",
+    "listed_plots",
+    "random_test_mask",
+    "read_event_numbers",
+    "read_parts",
+    "restrict_to_entries",
+    "score_part",
+    "split_mask",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredPart:
+    """Scores of labelled events.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float32, shape (N, C)
+        What the model gives for each class.
+    labels : ndarray of int32, shape (N,)
+        The true classes.
+    weights : ndarray of float64, shape (N,), or None
+        Event weights.
+    """
+
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    weights: NDArray[np.float64] | None
+
+    def as_tuple(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float64] | None]:
+        """Return what :func:`evaluate` takes as its training part."""
+        return self.probabilities, self.labels, self.weights
+
+
+def check_output(folder: str | os.PathLike[str], *, plots: bool) -> Path:
+    """Find out before the training whether its results can be written.
+
+    Parameters
+    ----------
+    folder : path
+        Output folder; it is created.
+    plots : bool
+        Whether plots are wanted.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    OptionError
+        Plots are wanted and matplotlib is not installed.
+    """
+    if plots and importlib.util.find_spec("matplotlib") is None:
+        raise OptionError(
+            "plots need matplotlib, which is not installed; run: pip install 'tmva-lstm-plugin[plots]', "
+            "or do without them: plots = false (--no-plots)"
+        )
+    return check_writable_folder(folder, purpose="the results of the training")
+
+
+def read_event_numbers(path: str | os.PathLike[str], n_entries: int) -> NDArray[np.int64]:
+    """Read the numbers of the test entries, from 0, counted through all input files.
+
+    Parameters
+    ----------
+    path : path
+        A text file with one number a line, where ``#`` starts a comment; or a table with the first line ``event,part``,
+        of which the events of the part ``test`` are taken.
+    n_entries : int
+        Entries of the input, for the check.
+
+    Returns
+    -------
+    ndarray of int64
+        The numbers in the order of the file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, holds something else, a number twice, or one that the input has not.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"file of event numbers '{path}' cannot be read: {error}") from error
+    is_table = bool(lines) and lines[0].replace(" ", "") == "event,part"
+    found: dict[int, tuple[int, bool]] = {}
+    for place, line in enumerate(lines[is_table:], start=1 + is_table):
+        text, _, part = (piece.strip() for piece in line.partition("#")[0].partition(","))
+        if not text and not part:
+            continue
+        if not (text.isascii() and text.isdigit()) or (part not in ("train", "test") if is_table else part):
+            expected = "an entry number and train or test, such as '17,test'" if is_table else "one entry number"
+            raise InputError(f"{path}, line {place}: found {line.strip()!r}, expected {expected}")
+        number = int(text)
+        if number >= n_entries:
+            raise InputError(
+                f"{path}, line {place}: entry {number} does not exist; the input has {n_entries} entries, "
+                "numbered from 0; is it the list for another file?"
+            )
+        if number in found:
+            raise InputError(f"{path}, line {place}: entry {number} is there already, in line {found[number][0]}")
+        found[number] = place, part != "train"
+    numbers = [number for number, (_, wanted) in found.items() if wanted]
+    if not numbers:
+        raise InputError(f"{path}: there is no test entry in it, expected one entry number a line")
+    return np.array(numbers, dtype=np.int64)
+
+
+def random_test_mask(n_entries: int, test_fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Draw which entries are for the test: all but the first ``round((1 - test_fraction) n)`` of a permutation.
+
+    Entries and not selected events are drawn, so that an event stays on its side when the selection changes.
+
+    Parameters
+    ----------
+    n_entries : int
+        Entries of the input.
+    test_fraction : float
+        Part for the test.
+    seed : int
+        Seed of ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_entries,)
+        True for test entries.
+    """
+    n_train = round((1.0 - test_fraction) * n_entries)
+    mask = np.zeros(n_entries, dtype=bool)
+    mask[np.random.default_rng(seed).permutation(n_entries)[n_train:]] = True
+    return mask
+
+
+def split_mask(config: TrainConfig, n_entries: int) -> NDArray[np.bool_]:
+    """Say which of the input's entries are for the test, by the configuration's split.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The configuration.
+    n_entries : int
+        Entries of the input.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_entries,)
+        True for test entries.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_event_numbers`.
+    """
+    if config.split.test_events is not None:
+        mask = np.zeros(n_entries, dtype=bool)
+        mask[read_event_numbers(config.split.test_events, n_entries)] = True
+        return mask
+    return random_test_mask(n_entries, config.test_fraction, config.split.seed)
+
+
+def read_parts(config: TrainConfig) -> tuple[Sequences | SequenceStream, Sequences | SequenceStream | None]:
+    """Read the events of a configuration and split them.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The configuration.
+
+    Returns
+    -------
+    train : Sequences or SequenceStream
+        The training part.
+    test : Sequences, SequenceStream or None
+        The test part, if the split asks for one.
+
+    Raises
+    ------
+    InputError
+        The files cannot be read as asked for, or a part is left without events.
+    """
+    from .reading import read_sequences
+    from .streaming import stream_sequences
+
+    arguments = config.input.reading_arguments()
+    read: Any = stream_sequences if config.input.stream else read_sequences
+    events = read(config.input.files, **arguments)
+    if config.split.test_files is not None:
+        limits = {"memory_limit": arguments["memory_limit"]} if "memory_limit" in arguments else {}
+        return events, read(config.split.test_files, recipe=events.recipe, **limits)
+    if config.input.stream:
+        return events, None
+    assert events.entries is not None
+    is_test = split_mask(config, events.n_entries)[events.entries]
+    train, test = events[~is_test], events[is_test]
+    wants_test = config.split.test_events is not None or config.test_fraction > 0
+    for name, part, wanted in (("training", train, True), ("test", test, wants_test)):
+        if wanted and len(part) == 0:
+            raise InputError(
+                f"{events.source}: the split leaves no events for the {name} part; {len(events)} of "
+                f"{events.n_entries} entries are selected: change the selection or the split"
+            )
+    return train, test if wants_test else None
+
+
+def restrict_to_entries(events: SequenceStream, path: str | os.PathLike[str]) -> Iterator[Sequences]:
+    """Give only the events of a stream whose entries a file lists.
+
+    Parameters
+    ----------
+    events : SequenceStream
+        The events.
+    path : path
+        See :func:`read_event_numbers`.
+
+    Yields
+    ------
+    Sequences
+        What is left of each chunk; there may be nothing.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_event_numbers`.
+    """
+    wanted = np.zeros(events.n_entries, dtype=bool)
+    wanted[read_event_numbers(path, events.n_entries)] = True
+    for chunk in events:
+        assert chunk.entries is not None
+        yield chunk[wanted[chunk.entries]]
+
+
+def score_part(model: LSTMClassifier, events: Sequences | Iterable[Sequences]) -> ScoredPart:
+    """Score labelled events; of pieces only scores, labels and weights are kept.
+
+    Parameters
+    ----------
+    model : LSTMClassifier
+        A trained model.
+    events : Sequences, or iterable of Sequences such as a SequenceStream
+        Labelled events.
+
+    Returns
+    -------
+    ScoredPart
+
+    Raises
+    ------
+    InputError
+        There are no events, or they have no labels.
+    """
+    parts = []
+    for chunk in [events] if isinstance(events, Sequences) else events:
+        if len(chunk) == 0:
+            continue
+        if chunk.labels is None:
+            raise InputError(f"{chunk.source}: the events have no labels, so the scores cannot be judged; give a label")
+        parts.append((np.asarray(model.predict_proba(chunk)), chunk.labels, chunk.weights))
+    if not parts:
+        raise InputError("there are no events to evaluate: the selection and the list of entries leave none")
+    probabilities, labels, weights = zip(*parts, strict=True)
+    return ScoredPart(
+        np.concatenate(probabilities),
+        np.concatenate(labels),
+        None if any(w is None for w in weights) else np.concatenate(weights),
+    )
+
+
+def evaluate_parts(
+    model: LSTMClassifier, train: Sequences | Iterable[Sequences] | None, test: Sequences | Iterable[Sequences]
+) -> tuple[Evaluation, ScoredPart | None, ScoredPart]:
+    """Score and evaluate the test part, and compare with the training part.
+
+    Parameters
+    ----------
+    model : LSTMClassifier
+        A trained model.
+    train : Sequences, iterable of Sequences, or None
+        The part it was trained on.
+    test : Sequences or iterable of Sequences
+        Other events.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        All figures.
+    scored_train : ScoredPart or None
+        Scores of the training part.
+    scored_test : ScoredPart
+        Scores of the test part.
+
+    Raises
+    ------
+    InputError
+        A class is without events, or its weights have no positive sum.
+    """
+    from .evaluation import evaluate
+
+    scored_test = score_part(model, test)
+    scored_train = None if train is None else score_part(model, train)
+    evaluation = evaluate(
+        scored_test.probabilities,
+        scored_test.labels,
+        model.class_names,
+        scored_test.weights,
+        train=None if scored_train is None else scored_train.as_tuple(),
+    )
+    return evaluation, scored_train, scored_test
+
+
+def draw_plots(
+    model: LSTMClassifier,
+    folder: str | os.PathLike[str],
+    *,
+    test: ScoredPart | None = None,
+    train: ScoredPart | None = None,
+    loss: bool = True,
+) -> list[Path]:
+    """Draw what the data at hand allow: ROC from the test part, overtraining from both parts, the loss always.
+
+    Parameters
+    ----------
+    model : LSTMClassifier
+        A trained model.
+    folder : path
+        Where the plots go.
+    test, train : ScoredPart, optional
+        Scores of the two parts.
+    loss : bool
+        Whether to draw the loss.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    from .plots import plot_loss, save_plots
+
+    history = model.history if loss else None
+    if test is not None:
+        other = None if train is None else train.as_tuple()
+        return save_plots(folder, test.probabilities, test.labels, model.class_names, test.weights, other, history)
+    if history is None:
+        return []
+    written = []
+    figure = plot_loss(history)
+    for suffix in ("png", "pdf"):
+        path = Path(folder) / f"loss.{suffix}"
+        with replacing(path, purpose="plot") as aside:
+            figure.savefig(aside, format=suffix, dpi=150)
+        written.append(path)
+    return written
+
+
+def listed_plots(paths: Sequence[str | os.PathLike[str]]) -> str:
+    """Put the plots into one line: those as PNG by name, and that there are others.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        From :func:`draw_plots`.
+
+    Returns
+    -------
+    str
+    """
+    pictures = [os.fspath(path) for path in paths if os.fspath(path).endswith(".png")]
+    return "  ".join(pictures) + ("  (also as .pdf)" if len(pictures) < len(paths) else "")
