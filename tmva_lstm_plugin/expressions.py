@@ -25,7 +25,7 @@ Functions of one and two values may carry ``TMath::``, ``std::`` or ``ROOT::Math
 ways is refused: ``a < b < c``, ``a > 1 & b < 2``, ``a ^ b ^ c``, ``!a == b``, ``x[0]``, ``round(x)``.
 
 Floats are calculated in double precision, as in TTreeFormula.  ``+ - * % abs min max sum`` and comparisons of integers
-and conditions (1 and 0) are exact in 64 bits; what does not fit is refused, never wrapped.  Everything else gives
+and conditions (1 and 0) are exact in 64 bits; what may not fit is refused, never wrapped.  Everything else gives
 doubles.  A value that does not exist is nan or inf, as in ``log(0)``, and no warning is given.  An event-level value is
 broadcast over the elements of its event.
 """
@@ -484,7 +484,7 @@ def _arithmetic(ufunc: np.ufunc) -> Callable[..., Array]:
         for x in values:
             bad = bad | (x > np.iinfo(np.int64).max) if x.dtype.kind == "u" else bad
         if bad.any():
-            raise _Refused("the integer result does not fit in 64 bits; multiply by 1.0 first for doubles", bad)
+            raise _Refused("the integer result may not fit in 64 bits; multiply by 1.0 first for doubles", bad)
         return np.asarray(ufunc(*values))
 
     return operation

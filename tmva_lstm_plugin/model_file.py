@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-import numpy as np
-
 from . import _engine
 from .errors import ModelFileError, OptionError, near_miss
 from .files import replacing
@@ -87,7 +85,7 @@ def write_model_file(
 
 
 def model_file_bytes(document: _engine.ModelDocument, title: str = "LSTM", method: str = "LSTM") -> bytes:
-    """Return the content of a model file: UTF-8, ``\\n`` line ends, the same bytes for the same document.
+    """Return the content of a model file: UTF-8, line feeds as line ends, the same bytes for the same document.
 
     Parameters
     ----------
@@ -120,7 +118,7 @@ def model_file_bytes(document: _engine.ModelDocument, title: str = "LSTM", metho
     options = ET.SubElement(root, "Options")
     for name, value in document.options[1]:
         ET.SubElement(options, "Option", {"name": name, "modified": "Yes"}).text = value
-    root.append(_variables(document))
+    root.append(_variables(document, model))
     ET.SubElement(root, "Spectators", {"NSpec": "0"})
     classes = ET.SubElement(root, "Classes", {"NClass": str(len(document.class_names))})
     for index, name in enumerate(document.class_names):
@@ -225,17 +223,16 @@ def _check_label(what: str, text: str, pattern: str, expected: str) -> None:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
-def _variables(document: _engine.ModelDocument) -> ET.Element:
+def _variables(document: _engine.ModelDocument, model: _Tree) -> ET.Element:
     n_steps = document.max_length or document.longest_length
-    features = document.features
-    event_features = document.event_features
+    features = _ranges(model, "Features", document.features)
+    event_features = _ranges(model, "EventFeatures", document.event_features)
     count = n_steps * len(features) + len(event_features)
     if count > MAX_VARIABLES:
         return ET.Element("Variables", {"NVar": "0"})
     node = ET.Element("Variables", {"NVar": str(count)})
-    named = [(f"{f.name}[{step}]", f) for step in range(n_steps) for f in features]
-    named += [(f.name, f) for f in event_features]
-    for index, (expression, feature) in enumerate(named):
+    named = [(f"{name}[{step}]", *bounds) for step in range(n_steps) for name, *bounds in features]
+    for index, (expression, minimum, maximum) in enumerate([*named, *event_features]):
         attributes = {
             "VarIndex": str(index),
             "Expression": expression,
@@ -244,11 +241,18 @@ def _variables(document: _engine.ModelDocument) -> ET.Element:
             "Unit": "",
             "Internal": re.sub(r"[^A-Za-z0-9_]", "_", expression),
             "Type": "F",
-            "Min": str(np.float32(feature.minimum)),
-            "Max": str(np.float32(feature.maximum)),
+            "Min": minimum,
+            "Max": maximum,
         }
         ET.SubElement(node, "Variable", attributes)
     return node
+
+
+def _ranges(model: _Tree, name: str, features: list[_engine.FeatureSpec]) -> list[tuple[str, str, str]]:
+    """Return each feature's name, minimum and maximum; the numbers as the core wrote them, in their shortest form."""
+    (node,) = (child for child in model[3] if child[0] == name)
+    texts = (dict(child[1]) for child in node[3])
+    return [(f.name, t["Minimum"], t["Maximum"]) for f, t in zip(features, texts, strict=True)]
 
 
 def _to_element(tree: _Tree) -> ET.Element:
@@ -392,4 +396,3 @@ def _provenance_span(content: bytes) -> tuple[int, int]:
     except expat.ExpatError as error:
         raise _not_well_formed(error) from error
     return span[0], span[1]
-

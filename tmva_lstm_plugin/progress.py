@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 if TYPE_CHECKING:
     from .classifier import EpochRecord
 
-__all__ = ["LineProgress", "TerminalProgress", "make_progress"]
+__all__ = ["EntryProgress", "LineProgress", "TerminalProgress", "make_progress"]
 
 
 def _numbers(record: EpochRecord) -> str:
@@ -123,8 +132,68 @@ def make_progress(stream: TextIO | None = None, *, title: str = "training") -> L
         A context manager, to be called with an ``EpochRecord`` after each epoch.
     """
     target = sys.stdout if stream is None else stream
-    console = Console(file=target)
+    return TerminalProgress(target, title=title) if _can_redraw(target) else LineProgress(target)
+
+
+def _can_redraw(stream: TextIO) -> bool:
     # a "dumb" terminal (an editor's shell, some batch systems) cannot move the cursor back to redraw the bar
-    if console.is_terminal and not console.is_dumb_terminal and target.isatty():
-        return TerminalProgress(target, title=title)
-    return LineProgress(target)
+    return stream.isatty() and not Console(file=stream).is_dumb_terminal
+
+
+class EntryProgress:
+    """Show how many entries of a file are done: a bar that goes away on a terminal, else a line now and then.
+
+    Parameters
+    ----------
+    title : str
+        What is being done, such as ``"scoring"``.
+    stream : text file, optional
+        Where it goes; standard output by default.
+    interval : float
+        Seconds between two lines, where there is no terminal.
+    """
+
+    def __init__(self, title: str, stream: TextIO | None = None, *, interval: float = 30.0) -> None:
+        self._title = title
+        self._stream = sys.stdout if stream is None else stream
+        self._interval = interval
+        self._due = time.monotonic() + interval
+        self._bar: Progress | None = None
+        if _can_redraw(self._stream):
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                MofNCompleteColumn(),
+                TextColumn("entries"),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=Console(file=self._stream), transient=True)
+            self._task = self._bar.add_task(title, total=None)
+
+    def __enter__(self) -> EntryProgress:
+        """Show the bar, if there is one."""
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say how far it is.
+
+        Parameters
+        ----------
+        done, total : int
+            Entries.
+        """
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+        elif time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._interval
+            print(f"{self._title}: {done} of {total} entries", file=self._stream, flush=True)

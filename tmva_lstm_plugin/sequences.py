@@ -374,7 +374,7 @@ def _labels(
         count = max(2, int(array.max(initial=0)) + 1)
         names = ("background", "signal") if count == 2 else tuple(f"class{i}" for i in range(count))
     else:
-        names = tuple(class_names)
+        names = _names(class_names, len(class_names), "class_names", "class", source)
     bad = np.flatnonzero((array < 0) | (array >= len(names)))
     if len(bad):
         raise InputError(

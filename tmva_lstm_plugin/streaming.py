@@ -20,7 +20,7 @@ __all__ = ["SequenceStream", "parse_memory_limit", "stream_sequences"]
 # counted too, since a consumer may hold it.
 _UNPACKED_COPIES = 5
 _RESULT_COPIES = 5
-_BLOCKS_IN_FLIGHT = 6
+_BLOCKS_IN_FLIGHT = 8
 
 
 def parse_memory_limit(limit: int | str) -> int:

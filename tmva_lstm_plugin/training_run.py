@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ __all__ = [
     "restrict_to_entries",
     "score_part",
     "split_mask",
+    "watched",
 ]
 
 
@@ -195,13 +197,17 @@ def split_mask(config: TrainConfig, n_entries: int) -> NDArray[np.bool_]:
     return random_test_mask(n_entries, config.test_fraction, config.split.seed)
 
 
-def read_parts(config: TrainConfig) -> tuple[Sequences | SequenceStream, Sequences | SequenceStream | None]:
+def read_parts(
+    config: TrainConfig, progress: Callable[[int, int], None] | None = None
+) -> tuple[Sequences | SequenceStream, Sequences | SequenceStream | None]:
     """Read the events of a configuration and split them.
 
     Parameters
     ----------
     config : TrainConfig
         The configuration.
+    progress : callable, optional
+        Called with the entries read and all entries.
 
     Returns
     -------
@@ -219,7 +225,7 @@ def read_parts(config: TrainConfig) -> tuple[Sequences | SequenceStream, Sequenc
     from .streaming import stream_sequences
 
     arguments = config.input.reading_arguments()
-    read: Any = stream_sequences if config.input.stream else read_sequences
+    read: Any = stream_sequences if config.input.stream else partial(read_sequences, progress=progress)
     events = read(config.input.files, **arguments)
     if config.split.test_files is not None:
         limits = {"memory_limit": arguments["memory_limit"]} if "memory_limit" in arguments else {}
@@ -239,28 +245,55 @@ def read_parts(config: TrainConfig) -> tuple[Sequences | SequenceStream, Sequenc
     return train, test if wants_test else None
 
 
-def restrict_to_entries(events: SequenceStream, path: str | os.PathLike[str]) -> Iterator[Sequences]:
-    """Give only the events of a stream whose entries a file lists.
+def watched(events: Iterable[Sequences], progress: Callable[[int, int], None], n_entries: int) -> Iterator[Sequences]:
+    """Pass on pieces of events and say after each how far the input has been gone through.
 
     Parameters
     ----------
-    events : SequenceStream
-        The events.
-    path : path
-        See :func:`read_event_numbers`.
+    events : iterable of Sequences
+        The pieces, such as a SequenceStream.
+    progress : callable
+        Called with the entries done and all entries.
+    n_entries : int
+        Entries of the input.
 
     Yields
     ------
     Sequences
-        What is left of each chunk; there may be nothing.
+        The pieces, unchanged.
+    """
+    for chunk in events:
+        yield chunk
+        if chunk.entries is not None and len(chunk):
+            progress(int(chunk.entries[-1]) + 1, n_entries)
+
+
+def restrict_to_entries(
+    events: Iterable[Sequences], path: str | os.PathLike[str], n_entries: int
+) -> Iterator[Sequences]:
+    """Give only the events whose entries a file lists.
+
+    Parameters
+    ----------
+    events : iterable of Sequences
+        The events in pieces, such as a SequenceStream.
+    path : path
+        See :func:`read_event_numbers`.
+    n_entries : int
+        Entries of the input.
+
+    Yields
+    ------
+    Sequences
+        What is left of each piece; there may be nothing.
 
     Raises
     ------
     InputError
         As :func:`read_event_numbers`.
     """
-    wanted = np.zeros(events.n_entries, dtype=bool)
-    wanted[read_event_numbers(path, events.n_entries)] = True
+    wanted = np.zeros(n_entries, dtype=bool)
+    wanted[read_event_numbers(path, n_entries)] = True
     for chunk in events:
         assert chunk.entries is not None
         yield chunk[wanted[chunk.entries]]

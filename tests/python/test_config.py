@@ -47,8 +47,9 @@ def test_smallest_configuration_and_defaults():
 
 
 def test_model_section_is_the_classifiers_signature():
-    classifier = pytest.importorskip("tmva_lstm_plugin.classifier")
-    parameters = inspect.signature(classifier.LSTMClassifier).parameters
+    from tmva_lstm_plugin.classifier import LSTMClassifier
+
+    parameters = inspect.signature(LSTMClassifier).parameters
     assert {name: p.default for name, p in parameters.items()} == ModelConfig().model_dump()
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tmva_lstm_plugin.progress import LineProgress, TerminalProgress, make_progress
+from tmva_lstm_plugin.progress import EntryProgress, LineProgress, TerminalProgress, make_progress
 
 
 def record(epoch=3, epochs=15, loss=0.12341, validation=0.13009, best=True):
@@ -77,9 +77,23 @@ def test_only_a_terminal_that_can_redraw_gets_a_bar(monkeypatch, term, kind):
         os.close(theirs)
 
 
+def test_entries_are_told_by_lines_at_intervals():
+    stream = io.StringIO()
+    with EntryProgress("scoring", stream, interval=0.0) as progress:
+        progress(10, 30)
+        progress(30, 30)
+    assert stream.getvalue() == "scoring: 10 of 30 entries\nscoring: 30 of 30 entries\n"
+    quiet = io.StringIO()
+    with EntryProgress("scoring", quiet, interval=1000.0) as progress:
+        progress(10, 30)
+    assert quiet.getvalue() == ""
+
+
 CODE = """
 from types import SimpleNamespace
-from tmva_lstm_plugin.progress import make_progress
+from tmva_lstm_plugin.progress import EntryProgress, make_progress
+with EntryProgress("reading it") as progress:
+    progress(5, 7)
 with make_progress(title="training it") as progress:
     for epoch in (1, 2):
         progress(SimpleNamespace(epoch=epoch, epochs=2, loss=0.5, validation_loss=0.25, seconds=1.0,
@@ -103,5 +117,7 @@ def test_bar_on_a_real_terminal():
     plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode()
     assert "training it" in plain
     assert "2/2" in plain
+    assert "reading it" in plain
+    assert "5/7" in plain
     assert "loss 0.5000  validation 0.2500  321 events/s" in plain
     assert shown.rstrip().endswith(b"\x1b[?25h")  # the cursor is given back

@@ -57,7 +57,10 @@ def read_scores(path, tree="scores"):
 
 def test_one_entry_for_each_input_entry_in_the_same_order(folder, model, tmp_path):
     files = [folder / "b.root", folder / "a.root"]
-    summary = score_file(model, files, tmp_path / "s.root")
+    told = []
+    summary = score_file(model, files, tmp_path / "s.root", progress=lambda *numbers: told.append(numbers))
+    assert all(total == 800 for _, total in told)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
     found = read_scores(tmp_path / "s.root")
     keep = np.concatenate([uproot.open(f)["events"]["keep"].array(library="np") for f in files])
     assert (summary.n_entries, summary.n_selected) == (800, keep.sum())

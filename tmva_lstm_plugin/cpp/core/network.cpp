@@ -51,6 +51,16 @@ struct Network<T>::Slot {
    LossSum sum;
 };
 
+/// A batch in the order of its blocks, longest first.
+template <class T>
+struct Network<T>::Blocks {
+   Blocks(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch);
+
+   std::vector<std::int64_t> positions; ///< in the batch
+   std::vector<std::int64_t> events;
+   std::size_t count;
+};
+
 template <class T>
 Network<T>::Network(NetworkShape shape, Standardisation<T> features, Standardisation<T> event_features)
    : fShape(shape), fFeatures(std::move(features)), fEventFeatures(std::move(event_features)),
@@ -105,28 +115,26 @@ void Network<T>::check_lengths(const SequenceView<T> &events, const std::int64_t
 }
 
 template <class T>
-std::size_t Network<T>::sort_into_blocks(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch)
+Network<T>::Blocks::Blocks(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch)
+   : positions(n_batch), events(n_batch), count((n_batch + kLanes<T> - 1) / kLanes<T>)
 {
-   fSorted.resize(n_batch);
-   std::iota(fSorted.begin(), fSorted.end(), std::int64_t(0));
-   std::stable_sort(fSorted.begin(), fSorted.end(), [&](std::int64_t a, std::int64_t b) {
-      return events.length(batch[a]) > events.length(batch[b]);
+   std::iota(positions.begin(), positions.end(), std::int64_t(0));
+   std::stable_sort(positions.begin(), positions.end(), [&](std::int64_t a, std::int64_t b) {
+      return view.length(batch[a]) > view.length(batch[b]);
    });
-   fBatch.resize(n_batch);
    for (std::size_t n = 0; n < n_batch; ++n)
-      fBatch[n] = batch[fSorted[n]];
-   return (n_batch + kLanes<T> - 1) / kLanes<T>;
+      events[n] = batch[positions[n]];
 }
 
 /// Puts the events of a block into lanes: standardised steps, zero initial state, standardised event features.
 template <class T>
-void Network<T>::load_block(const SequenceView<T> &events, std::size_t block, Work &work) const
+void Network<T>::load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t first = block * L, D = fShape.D, H = fShape.H;
-   work.n_lanes = std::min(L, fBatch.size() - first);
-   work.events = fBatch.data() + first;
-   work.positions = fSorted.data() + first;
+   work.n_lanes = std::min(L, blocks.events.size() - first);
+   work.events = blocks.events.data() + first;
+   work.positions = blocks.positions.data() + first;
 
    std::size_t lengths[L];
    for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
@@ -208,8 +216,8 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
                              double weight_scale, const WorkLimits &limits, T *flat)
 {
    check_lengths(events, batch, n_batch, limits);
-   const std::size_t n_blocks = sort_into_blocks(events, batch, n_batch);
-   const std::size_t n_slots = std::min(n_blocks, kSlots);
+   const Blocks blocks(events, batch, n_batch);
+   const std::size_t n_slots = std::clamp<std::size_t>(blocks.count, 1, kSlots);
    const std::size_t C = fShape.layer().template columns<T>(), panel = fShape.layer().rows() * C;
    fWork.resize(std::max(fWork.size(), limits.n_threads));
    fSlots.resize(std::max(fSlots.size(), n_slots));
@@ -221,8 +229,8 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
       slot.panel.fill(T(0));
       slot.head.assign(fHead.size(), T(0));
       slot.sum = {};
-      for (std::size_t block = index; block < n_blocks; block += n_slots) {
-         load_block(events, block, work);
+      for (std::size_t block = index; block < blocks.count; block += n_slots) {
+         load_block(events, blocks, block, work);
          forward(fLayer, work.block);
          head_forward(work);
          work.dlogits.require(kLanes<T> * fShape.K);
@@ -274,14 +282,14 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
 
 template <class T>
 void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
-                        const WorkLimits &limits, T *out)
+                        const WorkLimits &limits, T *out) const
 {
    check_lengths(events, batch, n_batch, limits);
-   const std::size_t n_blocks = sort_into_blocks(events, batch, n_batch);
-   fWork.resize(std::max(fWork.size(), limits.n_threads));
-   parallel_for(n_blocks, limits.n_threads, [&](std::size_t block, std::size_t thread) {
-      Work &work = fWork[thread];
-      load_block(events, block, work);
+   const Blocks blocks(events, batch, n_batch);
+   std::vector<Work> works(std::clamp<std::size_t>(limits.n_threads, 1, blocks.count + 1));
+   parallel_for(blocks.count, works.size(), [&](std::size_t block, std::size_t thread) {
+      Work &work = works[thread];
+      load_block(events, blocks, block, work);
       forward(fLayer, work.block);
       head_forward(work);
       for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
@@ -292,7 +300,7 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
 
 template <class T>
 LossSum Network<T>::loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch,
-                         double weight_scale, const WorkLimits &limits)
+                         double weight_scale, const WorkLimits &limits) const
 {
    std::vector<T> z(n_batch * fShape.K), unused(fShape.K);
    logits(events, batch, n_batch, limits, z.data());

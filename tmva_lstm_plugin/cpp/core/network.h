@@ -94,25 +94,26 @@ public:
    LossSum gradient(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
                     const WorkLimits &limits, T *gradient);
 
-   /// Logits of the events `batch`: logits (n_batch, K). An event's logits are the same in every batch.
+   /// Logits of the events `batch`: logits (n_batch, K). An event's logits are the same in every batch. Several threads may
+   /// ask at once.
    void logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch, const WorkLimits &limits,
-               T *logits);
+               T *logits) const;
 
    /// Loss alone, over any number of events; summed in their order.
    LossSum loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
-                const WorkLimits &limits);
+                const WorkLimits &limits) const;
 
    /// Steps that fit into `bytes` for one block.
    static std::size_t longest_sequence(NetworkShape shape, std::size_t bytes);
 
 private:
-   struct Work; // one thread's block
-   struct Slot; // one gradient sum
+   struct Work;   // one thread's block
+   struct Slot;   // one gradient sum
+   struct Blocks; // a batch cut into blocks
 
    void check_lengths(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                       const WorkLimits &limits) const;
-   std::size_t sort_into_blocks(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch);
-   void load_block(const SequenceView<T> &events, std::size_t block, Work &work) const;
+   void load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const;
    void head_forward(Work &work) const;
    void head_backward(Work &work, Slot &slot) const;
 
@@ -122,8 +123,6 @@ private:
    std::vector<T> fHead; ///< head.W, head.b
    std::vector<Work> fWork;
    std::vector<Slot> fSlots;
-   std::vector<std::int64_t> fSorted;  ///< positions in `batch`, longest first
-   std::vector<std::int64_t> fBatch;   ///< the events themselves in that order
 
 public:
    ~Network();

@@ -207,12 +207,14 @@ void bind_probes(nb::module_ &m)
 {
    nb::class_<Probes>(m, "Probes",
                       "Events with the scores they had when the model was written: `values` (S, D), `offsets` "
-                      "(N + 1,), `event_values` (N, E), `scores` (N, classes). A table without rows is given back as (0, 0).")
+                      "(N + 1,), `event_values` (N, E), `scores` (N, classes). A table without rows is given back "
+                      "as (0, 0).")
       .def(nb::init<>())
       .def("__init__", &make_probes, nb::arg("values"), nb::arg("offsets"), nb::arg("event_values"), nb::arg("scores"))
       .def_prop_ro("values", [](const Probes &self) { return to_table(self.values, steps_of(self)); }, kOwned)
       .def_prop_ro(
-         "offsets", [](const Probes &self) { return to_numpy(std::vector(self.offsets), {self.offsets.size()}); }, kOwned)
+         "offsets", [](const Probes &self) { return to_numpy(std::vector(self.offsets), {self.offsets.size()}); },
+         kOwned)
       .def_prop_ro(
          "event_values", [](const Probes &self) { return to_table(self.event_values, events_of(self)); }, kOwned)
       .def_prop_ro("scores", [](const Probes &self) { return to_table(self.scores, events_of(self)); }, kOwned)

@@ -149,22 +149,27 @@ Standardisation<T> standardisation(const Input<T, 1> &mean, const Input<T, 1> &s
 TrainingOptions options_from(const nb::dict &given)
 {
    TrainingOptions o;
-   for (auto [key, value] : given) {
-      const auto k = nb::cast<std::string>(key);
-      if (k == "epochs") o.epochs = nb::cast<std::size_t>(value);
-      else if (k == "batch_size") o.batch_size = nb::cast<std::size_t>(value);
-      else if (k == "learning_rate") o.optimizer.learning_rate = nb::cast<double>(value);
-      else if (k == "optimizer") o.optimizer.kind = nb::cast<std::string>(value) == "sgd" ? OptimizerKind::Sgd : OptimizerKind::Adam;
-      else if (k == "momentum") o.optimizer.momentum = nb::cast<double>(value);
-      else if (k == "clip_norm") o.clip_norm = nb::cast<double>(value);
-      else if (k == "forget_bias") o.forget_bias = nb::cast<double>(value);
-      else if (k == "patience") o.patience = nb::cast<std::size_t>(value);
-      else if (k == "seed") o.seed = nb::cast<std::uint64_t>(value);
-      else if (k == "weight_scale") o.weight_scale = nb::cast<double>(value);
-      else if (k == "n_threads") o.limits.n_threads = nb::cast<std::size_t>(value);
-      else if (k == "bytes_per_thread") o.limits.bytes_per_thread = nb::cast<std::size_t>(value);
-      else throw ArgumentError("the trainer has no option '" + k + "'");
-   }
+   const auto take = [&given](const char *key, auto &member) {
+      if (given.contains(key))
+         member = nb::cast<std::decay_t<decltype(member)>>(given[key]);
+   };
+   take("epochs", o.epochs);
+   take("batch_size", o.batch_size);
+   take("learning_rate", o.optimizer.learning_rate);
+   take("momentum", o.optimizer.momentum);
+   take("clip_norm", o.clip_norm);
+   take("forget_bias", o.forget_bias);
+   take("patience", o.patience);
+   take("seed", o.seed);
+   take("weight_scale", o.weight_scale);
+   take("n_threads", o.limits.n_threads);
+   take("bytes_per_thread", o.limits.bytes_per_thread);
+   std::string optimizer = "adam";
+   take("optimizer", optimizer);
+   if (optimizer == "sgd")
+      o.optimizer.kind = OptimizerKind::Sgd;
+   else if (optimizer != "adam")
+      throw ArgumentError("optimizer is '" + optimizer + "', expected 'adam' or 'sgd'");
    return o;
 }
 
@@ -191,7 +196,8 @@ void bind_trainer(nb::module_ &m, const char *class_name)
          },
          [](Self &self, const Input<T, 1> &flat) {
             self.set_parameters({flat.data(), flat.data() + flat.shape(0)});
-         })
+         },
+         nb::for_getter(nb::rv_policy::automatic)) // the copy has its own owner
       .def(
          "fit_memory",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &train, const Input<std::int64_t, 1> &validate,
@@ -347,6 +353,12 @@ void bind_training(nb::module_ &m)
          return Network<float>::longest_sequence({D, E, H, K}, bytes);
       },
       "D"_a, "E"_a, "H"_a, "K"_a, "bytes"_a, "Steps whose activations fit into so many bytes a thread.");
+   m.def(
+      "block_bytes",
+      [](std::size_t D, std::size_t, std::size_t H, std::size_t, std::size_t steps) {
+         return LayerBlock<float>::bytes({D, H}, steps);
+      },
+      "D"_a, "E"_a, "H"_a, "K"_a, "steps"_a, "Bytes of activations a thread needs for sequences of so many steps.");
    m.def(
       "philox",
       [](std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {

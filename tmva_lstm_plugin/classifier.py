@@ -1,0 +1,514 @@
+"""`LSTMClassifier`: train an LSTM on jagged events, score others, save one file."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _engine
+from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
+from .interruption import StopRequest
+from .recipe import Recipe, parse_bytes
+from .sequences import Sequences
+from .training_events import MemoryEvents, Prepared, StreamEvents
+
+if TYPE_CHECKING:
+    from .streaming import SequenceStream
+
+__all__ = ["EpochRecord", "History", "LSTMClassifier", "load_model"]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch of a training, as given to a progress callback.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        This epoch, from 1, and how many are planned.
+    loss : float
+        Mean cross entropy over the epoch's batches, while the weights moved.
+    validation_loss : float
+        Mean cross entropy over the validation part after the epoch; NaN without one.
+    seconds : float
+        Time the epoch took.
+    events_per_second : float
+        Training events over that time.
+    best : bool
+        Whether the validation loss is the best so far.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float
+    seconds: float
+    events_per_second: float
+    best: bool
+
+
+@dataclass
+class History:
+    """How a training went.
+
+    Attributes
+    ----------
+    columns : dict of list
+        ``epoch``, ``loss`` and ``validation_loss`` (NaN without validation), one entry an epoch.
+    """
+
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {"epoch": [], "loss": [], "validation_loss": []})
+
+    def __len__(self) -> int:
+        return len(self.columns["epoch"])
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch with the best validation loss, whose weights were kept; the last one without validation."""
+        losses = self.columns["validation_loss"]
+        if not losses:
+            return None
+        if math.isnan(losses[-1]):
+            return int(self.columns["epoch"][-1])
+        return int(self.columns["epoch"][int(np.argmin(losses))])
+
+    def append(self, record: EpochRecord) -> None:
+        """Add an epoch."""
+        for name, values in self.columns.items():
+            values.append(getattr(record, name))
+
+
+def _whole(low: int, high: int = 2**63) -> tuple[Callable[[Any], bool], str]:
+    def fits(value: Any) -> bool:
+        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and low <= value < high
+
+    return fits, f"a whole number of at least {low}"
+
+
+def _number(test: Callable[[float], bool], text: str) -> tuple[Callable[[Any], bool], str]:
+    def fits(value: Any) -> bool:
+        is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        return is_number and math.isfinite(value) and test(float(value))
+
+    return fits, text
+
+
+def _optional(check: tuple[Callable[[Any], bool], str]) -> tuple[Callable[[Any], bool], str]:
+    fits, text = check
+    return lambda value: value is None or fits(value), f"{text}, or None"
+
+
+_YES_NO = (lambda value: isinstance(value, bool), "True or False")
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "hidden": _whole(1, 2**16),
+    "epochs": _whole(1),
+    "batch_size": _whole(1),
+    "learning_rate": _number(lambda v: v > 0, "a number above 0"),
+    "seed": _whole(0),
+    "n_threads": _optional(_whole(1, 4096)),
+    "optimizer": (lambda value: value in ("adam", "sgd"), "'adam' or 'sgd'"),
+    "momentum": _number(lambda v: 0 <= v < 1, "a number from 0 to less than 1"),
+    "clip_norm": _optional(_number(lambda v: v > 0, "a number above 0")),
+    "forget_bias": _number(lambda v: True, "a number"),
+    "validation_fraction": _number(lambda v: 0 <= v < 1, "a number from 0 to less than 1"),
+    "patience": _optional(_whole(1)),
+    "use_weights": _YES_NO,
+    "shuffle": _YES_NO,
+}
+# Parameters that change how fast a training runs and not what comes out; they stand with the volatile facts of a file.
+_VOLATILE = ("n_threads", "memory_limit")
+
+
+class LSTMClassifier:
+    """A classifier of jagged events: one LSTM layer, its last state joined with event features, a dense head.
+
+    Parameters
+    ----------
+    hidden : int
+        H, the size of the LSTM's state.
+    epochs : int
+        How often all training events are gone through.
+    batch_size : int
+        Events in a step of the optimiser.
+    learning_rate : float
+        Step size of the optimiser.
+    seed : int
+        Decides the initial weights, the validation part and the order of the events.  The same seed, data and options
+        give the same model, to the bit, for any number of threads.
+    n_threads : int, optional
+        Threads; all processors this process may use by default.
+    optimizer : {"adam", "sgd"}
+        Adam (D. P. Kingma, J. Ba, arXiv:1412.6980) or stochastic gradient descent with momentum.
+    momentum : float
+        Momentum of SGD.
+    clip_norm : float or None
+        Gradients with a larger Euclidean norm are shortened to it; None for no limit.
+    forget_bias : float
+        Initial bias of the forget gate.
+    validation_fraction : float
+        Part of the training events, of each class, that does not train: after every epoch its loss decides whether the
+        weights are the best so far.  0 for none: then the last weights are kept.
+    patience : int, optional
+        Training stops after so many epochs without a better validation loss.
+    use_weights : bool
+        Whether event weights, if there are any, enter the loss.  Negative ones keep their sign.
+    shuffle : bool
+        Whether the events come in a new order each epoch.
+    memory_limit : int or str
+        Bytes that the activations of a block of sequences may take in each thread, such as ``"1 GB"``; longer sequences are
+        refused.
+
+    Attributes
+    ----------
+    feature_names, event_feature_names, class_names : tuple of str
+        What the model was trained on.
+    history : History
+        Losses of each epoch.
+    stopped_by : str or None
+        None when all epochs were run, else ``"early stopping"``, ``"SIGINT"`` or ``"SIGTERM"``.
+    summary : dict
+        Figures of the training.
+    recipe : Recipe or None
+        How the events were read.
+
+    Raises
+    ------
+    OptionError
+        Parameters that are out of range; all of them are named at once.
+
+    Examples
+    --------
+    >>> from tmva_lstm_plugin import LSTMClassifier
+    >>> from tmva_lstm_plugin.testing import order_task
+    >>> events = order_task(2000).sequences
+    >>> model = LSTMClassifier(hidden=8, epochs=3).fit(events)
+    >>> model.predict_proba(events).shape
+    (2000, 2)
+    """
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        epochs: int = 15,
+        batch_size: int = 64,
+        learning_rate: float = 3e-3,
+        *,
+        seed: int = 1,
+        n_threads: int | None = None,
+        optimizer: str = "adam",
+        momentum: float = 0.9,
+        clip_norm: float | None = 1.0,
+        forget_bias: float = 1.0,
+        validation_fraction: float = 0.1,
+        patience: int | None = None,
+        use_weights: bool = True,
+        shuffle: bool = True,
+        memory_limit: int | str = "1 GB",
+    ) -> None:
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.seed = seed
+        self.n_threads = n_threads
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.clip_norm = clip_norm
+        self.forget_bias = forget_bias
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.use_weights = use_weights
+        self.shuffle = shuffle
+        self.memory_limit = memory_limit
+        self._check_parameters()
+        self.feature_names: tuple[str, ...] = ()
+        self.event_feature_names: tuple[str, ...] = ()
+        self.class_names: tuple[str, ...] = ()
+        self.history = History()
+        self.stopped_by: str | None = None
+        self.summary: dict[str, Any] = {}
+        self.recipe: Recipe | None = None
+        # set by fit() and by load_model()
+        self._trainer: Any = None
+        self._prepared: Prepared | None = None
+        self._timing: dict[str, float] = {}
+        self._document: Any = None
+
+    def get_params(self) -> dict[str, Any]:
+        """Return the parameters of the constructor by name."""
+        return {name: getattr(self, name) for name in [*_CHECKS, "memory_limit"]}
+
+    def _check_parameters(self) -> None:
+        wrong = [
+            f"{name} is {getattr(self, name)!r}, expected {text}"
+            for name, (fits, text) in _CHECKS.items()
+            if not fits(getattr(self, name))
+        ]
+        try:
+            if parse_bytes(self.memory_limit) is None:
+                wrong.append("memory_limit is None, expected a size such as '1 GB'")
+        except OptionError as error:
+            wrong.append(str(error))
+        if not wrong and self.patience is not None and self.validation_fraction == 0:
+            wrong.append(f"patience is {self.patience} with validation_fraction 0, but stopping early needs validation events")
+        if wrong:
+            raise OptionError("LSTMClassifier: " + "; ".join(wrong))
+
+    def fit(
+        self, data: Sequences | SequenceStream, *, progress: Callable[[EpochRecord], object] | None = None
+    ) -> LSTMClassifier:
+        """Train on labelled events.
+
+        Ctrl-C (SIGINT) and SIGTERM end the training at the next batch; the best weights so far are kept, and `stopped_by`
+        says so.  A second signal acts at once.
+
+        Parameters
+        ----------
+        data : Sequences or SequenceStream
+            The events; a stream is read anew each epoch, in bounded memory.
+        progress : callable, optional
+            Called with an `EpochRecord` after each epoch.
+
+        Returns
+        -------
+        LSTMClassifier
+            The classifier itself.
+
+        Raises
+        ------
+        InputError
+            No labels, one class only, or weights that cannot be trained with.
+        MemoryLimitError
+            A sequence too long for `memory_limit`.
+        EngineError
+            The training diverged.
+        """
+        self._check_parameters()
+        started = time.perf_counter()
+        with StopRequest() as stop:
+            events = self._events(data, stop)
+            self._check_longest(events.longest_event(), data)
+            prepared = events.prepare(stop.raise_if_requested)
+            self._prepare_network(data, prepared)
+            prepared_at = time.perf_counter()
+            reason = self._train(events, prepared, stop, progress)
+        now = time.perf_counter()
+        self.stopped_by = {"all epochs": None, "interrupted": stop.signal_name}.get(reason, reason)
+        n_events = prepared.figures["training_events"] * len(self.history)
+        self._timing = {
+            "seconds": now - started,
+            "training_seconds": now - prepared_at,
+            "events_per_second": n_events / (now - prepared_at),
+        }
+        self.summary = dict(prepared.figures) | {
+            "longest_sequence": prepared.longest,
+            "epochs": len(self.history),
+            "best_epoch": self.history.best_epoch,
+            "stopped_by": self.stopped_by,
+        }
+        return self
+
+    def _events(self, data: Sequences | SequenceStream, stop: StopRequest) -> MemoryEvents | StreamEvents:
+        shared: dict[str, Any] = {
+            "use_weights": self.use_weights, "fraction": self.validation_fraction, "seed": self.seed,
+        }  # fmt: skip
+        if isinstance(data, Sequences):
+            if len(data) == 0:
+                raise InputError(f"{data.source}: there are no events to train on")
+            return MemoryEvents(data, **shared)
+        if not hasattr(data, "read_chunk"):
+            raise InputError(
+                f"fit was given {type(data).__name__}, expected Sequences (from read_sequences, Sequences.from_arrays or "
+                "Sequences.from_lists) or a SequenceStream (from stream_sequences)"
+            )
+        return StreamEvents(data, **shared, batch_size=self.batch_size, check=stop.raise_if_requested)
+
+    def _shape(self) -> tuple[int, int, int, int]:
+        outputs = 1 if len(self.class_names) == 2 else len(self.class_names)
+        return len(self.feature_names), len(self.event_feature_names), int(self.hidden), outputs
+
+    def _check_longest(self, longest: tuple[int, int], data: Sequences | SequenceStream) -> None:
+        steps, entry = longest
+        limit = parse_bytes(self.memory_limit)
+        shape = len(data.feature_names), len(data.event_feature_names), int(self.hidden), 1
+        most = _engine.longest_sequence(*shape, limit)
+        if steps > most:
+            needed = _engine.block_bytes(*shape, steps)
+            raise MemoryLimitError(
+                f"{getattr(data, 'source', 'the stream')}: entry {entry} has {steps} steps, which with hidden={self.hidden} need "
+                f"{needed} bytes a thread; memory_limit={self.memory_limit!r} ({limit} bytes) allows {most} steps: raise "
+                "memory_limit, or keep fewer steps of a sequence with max_length"
+            )
+
+    def _prepare_network(self, data: Sequences | SequenceStream, prepared: Prepared) -> None:
+        self.feature_names = tuple(data.feature_names)
+        self.event_feature_names = tuple(data.event_feature_names)
+        self.class_names = tuple(data.class_names)
+        self.recipe = data.recipe
+        self._prepared = prepared
+        self._document = None
+        self._trainer = self._network(
+            (prepared.features.mean, prepared.features.scale, prepared.event_features.mean, prepared.event_features.scale),
+            epochs=int(self.epochs),
+            batch_size=int(self.batch_size),
+            learning_rate=float(self.learning_rate),
+            optimizer=self.optimizer,
+            momentum=float(self.momentum),
+            clip_norm=float(self.clip_norm or 0),
+            forget_bias=float(self.forget_bias),
+            patience=int(self.patience or 0),
+            seed=int(self.seed),
+            weight_scale=prepared.weight_scale,
+        )
+
+    def _network(self, standardisation: tuple[Any, ...], **options: Any) -> Any:
+        limits = {"n_threads": self._threads(), "bytes_per_thread": parse_bytes(self.memory_limit)}
+        return _engine.Trainer(*self._shape(), *standardisation, options | limits)
+
+    def _threads(self) -> int:
+        return int(_engine.usable_processors() if self.n_threads is None else self.n_threads)
+
+    def _train(
+        self,
+        events: MemoryEvents | StreamEvents,
+        prepared: Prepared,
+        stop: StopRequest,
+        progress: Callable[[EpochRecord], object] | None,
+    ) -> str:
+        self.history = History()
+        began = time.perf_counter()
+
+        def epoch_done(result: Any) -> bool:
+            nonlocal began
+            now = time.perf_counter()
+            seconds, began = now - began, now
+            record = EpochRecord(
+                epoch=result.epoch,
+                epochs=int(self.epochs),
+                loss=result.loss,
+                validation_loss=result.validation_loss,
+                seconds=seconds,
+                events_per_second=result.events / seconds,
+                best=result.best,
+            )
+            self.history.append(record)
+            if progress is not None:
+                progress(record)
+            return stop.signal_name is None
+
+        return events.fit(self._trainer, bool(self.shuffle), lambda: stop.signal_name is None, epoch_done)
+
+    def predict_proba(self, data: Sequences | SequenceStream) -> NDArray[np.float32]:
+        """Score events.
+
+        An event's score depends on nothing but the event: not on the batch, its place in it, nor the number of threads.
+
+        Parameters
+        ----------
+        data : Sequences or SequenceStream
+            Events with the features the model was trained on.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, classes)
+            The probability of each class, in the order of `class_names`.
+
+        Raises
+        ------
+        InputError
+            The events have other features.
+        MemoryLimitError
+            A sequence too long for `memory_limit`.
+        LSTMError
+            The model is not trained.
+        """
+        if self._trainer is None:
+            raise LSTMError("the model is not trained yet; call fit, or read one with load_model")
+        if not isinstance(data, Sequences):
+            parts = [self.predict_proba(chunk) for chunk in data]
+            return np.concatenate(parts) if parts else np.zeros((0, len(self.class_names)), dtype=np.float32)
+        self._check_features(data)
+        if len(data) == 0:
+            return np.zeros((0, len(self.class_names)), dtype=np.float32)
+        longest = int(np.argmax(data.lengths))
+        entry = longest if data.entries is None else int(data.entries[longest])
+        self._check_longest((int(data.lengths[longest]), entry), data)
+        arrays = (data.values, data.offsets, data.event_values, None, None)
+        return np.asarray(self._trainer.probabilities(arrays, self._threads()))
+
+    def predict(self, data: Sequences | SequenceStream) -> NDArray[np.int64]:
+        """Return the most probable class of each event, as an index into `class_names`, shape (N,)."""
+        return np.argmax(self.predict_proba(data), axis=1)
+
+    def _check_features(self, data: Sequences) -> None:
+        for what in ("feature_names", "event_feature_names"):
+            found, expected = getattr(data, what), getattr(self, what)
+            if found == expected:
+                continue
+            missing = [name for name in expected if name not in found]
+            hint = f"; '{missing[0]}' is missing, {near_miss(missing[0], found)}" if missing else "; only the order differs"
+            raise InputError(
+                f"{data.source}: the events have {what} {', '.join(found) or 'none'}, the model was trained on "
+                f"{', '.join(expected) or 'none'}{hint if expected else ''}"
+            )
+
+    def save(self, path: str | os.PathLike[str], title: str = "LSTM") -> None:
+        """Write the model to a TMVA weights file; an earlier file is replaced only when the new one is on disk.
+
+        Parameters
+        ----------
+        path : path
+            The file; by TMVA's custom called ``<job>_<title>.weights.xml``.
+        title : str
+            The method's title in TMVA.
+
+        Raises
+        ------
+        LSTMError
+            The model is not trained.
+        OutputError
+            The file cannot be written; an earlier one is untouched.
+        """
+        from .model_document import document_of
+        from .model_file import write_model_file
+
+        if self._trainer is None:
+            raise LSTMError("the model is not trained yet, so there is nothing to save; call fit first")
+        # a model that was read is written as it was: it has no training data to make probes from
+        document = self._document if self._document is not None else document_of(self)
+        write_model_file(path, document, title=title)
+
+
+def load_model(path: str | os.PathLike[str], *, n_threads: int | None = None) -> LSTMClassifier:
+    """Read a model that `LSTMClassifier.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The weights file.
+    n_threads : int, optional
+        Threads for scoring; all processors this process may use by default.
+
+    Returns
+    -------
+    LSTMClassifier
+        A model that gives the same scores, to the bit on the same instruction set.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing, truncated, damaged, of another format, or of another method.
+    """
+    from .model_document import model_of
+    from .model_file import read_model_file
+
+    document, _ = read_model_file(path)
+    return model_of(document, str(path), n_threads=n_threads)
+

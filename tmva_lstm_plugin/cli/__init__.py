@@ -1,0 +1,33 @@
+"""The command line: ``tmva-lstm train | evaluate | apply | inspect | check | demo``."""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from .common import CommandGroup
+from .demo import demo
+from .models import check, inspect
+from .scores import apply, evaluate
+from .train import train
+
+__all__ = ["main"]
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", prog_name="tmva-lstm")
+def main() -> None:
+    r"""LSTM networks for event sequences in ROOT files.
+
+    Train one on jagged branches, keep it in one TMVA weights file, and score other files with it.
+
+    \b
+    Start here:
+      tmva-lstm demo                                  a complete training on a real sample
+      tmva-lstm train train.toml                      train as a TOML file says
+      tmva-lstm apply lstm.weights.xml data.root      write scores as a friend tree
+    """
+
+
+for _command in (train, evaluate, apply, inspect, check, demo):
+    main.add_command(_command)

@@ -1,0 +1,118 @@
+"""``tmva-lstm train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import OptionError
+from .common import common_options, echo_table, exit_code_of_signal, write_json
+from .options import OPTION_NAMES, SectionedCommand, config_options, given_keys
+
+if TYPE_CHECKING:
+    from ..config import TrainConfig
+
+__all__ = ["train"]
+
+
+@click.command(cls=SectionedCommand, short_help="Train a network and write its weights file.")
+@click.argument("files", nargs=-1, metavar="[CONFIG.toml] [[CLASS=]FILE.root]...")
+@click.option("-c", "--config", "config_file", metavar="FILE", help="TOML file; options override what it says.")
+@config_options
+@common_options
+def train(files: tuple[str, ...], config_file: str | None, json_file: str | None, **parameters: Any) -> None:
+    r"""Train a network on events of ROOT files and write its weights file.
+
+    What to read, the network, the output and the split come from a TOML file, from options, or from both: options
+    override the file.  Ctrl-C stops after the running batch and keeps what was learnt until then.
+
+    \b
+    Examples:
+      tmva-lstm train train.toml --epochs 30
+      tmva-lstm train events.root --feature "log(E)" --feature "cost=Pz/sqrt(Px**2+Py**2+Pz**2)" \
+          --order-by E --label "evType == 34" --output dis
+      tmva-lstm train background=mc_b.root signal=mc_s.root --feature Jet_pt --feature Jet_eta
+    """
+    config = _configuration(files, config_file, given_keys(parameters, [f for f in files if not _is_toml(f)]))
+    from ..training_run import check_output
+
+    folder = check_output(config.output.folder, plots=config.output.plots)
+    stopped_by, figures = _train(config, folder)
+    write_json(json_file, figures)
+    if stopped_by in ("SIGINT", "SIGTERM"):
+        click.get_current_context().exit(exit_code_of_signal(stopped_by))
+
+
+def _is_toml(name: str) -> bool:
+    return name.lower().endswith(".toml")
+
+
+def _configuration(
+    files: tuple[str, ...], config_file: str | None, overrides: dict[str, dict[str, Any]]
+) -> TrainConfig:
+    from ..config import load_config, make_config
+
+    toml = [name for name in files if _is_toml(name)] + ([config_file] if config_file else [])
+    if len(toml) > 1:
+        raise OptionError(f"found {len(toml)} configuration files, {' and '.join(toml)}; give one")
+    if toml:
+        return load_config(toml[0], overrides, option_names=OPTION_NAMES)
+    return make_config({}, source="command line", overrides=overrides, option_names=OPTION_NAMES)
+
+
+def _train(config: TrainConfig, folder: Path) -> tuple[str | None, dict[str, Any]]:
+    from ..classifier import LSTMClassifier
+    from ..progress import EntryProgress, make_progress
+    from ..training_run import draw_plots, evaluate_parts, listed_plots, read_parts
+
+    with EntryProgress("reading") as reading:
+        train_part, test_part = read_parts(config, reading)
+    click.echo(f"training on {_amount(train_part)}" + (f", testing on {_amount(test_part)}" if test_part else ""))
+    model = LSTMClassifier(**config.model.model_dump())
+    with make_progress() as progress:
+        model.fit(train_part, progress=progress)
+    # before anything else: what was learnt is on disk whatever comes after
+    weights_file = folder / config.output.weights_file
+    model.save(weights_file, title=config.output.title)
+    figures: dict[str, Any] = {
+        "weights_file": str(weights_file),
+        "stopped_by": model.stopped_by,
+        "summary": model.summary,
+        "history": model.history.columns,
+    }
+    written = [("weights file", str(weights_file))]
+    if model.stopped_by in ("SIGINT", "SIGTERM"):
+        epochs = len(model.history.columns["epoch"])
+        click.echo(f"stopped by {model.stopped_by} after {epochs} complete epoch(s); what was learnt is kept")
+        echo_table(written, indent="")
+        return model.stopped_by, figures
+    if model.stopped_by:
+        click.echo(f"stopped by {model.stopped_by}")
+    plotted: dict[str, Any] = {}
+    if test_part is not None:
+        evaluation, scored_train, scored_test = evaluate_parts(model, train_part, test_part)
+        click.echo("\n" + evaluation.table() + "\n")
+        figures["evaluation"] = evaluation.to_dict()
+        plotted = {"test": scored_test, "train": scored_train}
+    if config.output.plots:
+        paths = draw_plots(model, folder, **plotted)
+        figures["plots"] = [str(path) for path in paths]
+        written.append(("plots", listed_plots(paths)))
+    if config.output.scored_file is not None:
+        from ..scoring import score_file
+
+        scored_file = folder / config.output.scored_file
+        with EntryProgress("scoring") as scoring:
+            summary = score_file(model, config.input.files, scored_file, progress=scoring)
+        figures["scored_file"] = summary.output
+        written.append(("scored file", summary.output))
+    echo_table(written, indent="")
+    return model.stopped_by, figures
+
+
+def _amount(part: Any) -> str:
+    if hasattr(part, "n_chunks"):
+        return f"a stream of {part.n_entries} entries in {part.n_chunks} pieces"
+    return f"{len(part)} events"

@@ -1,0 +1,161 @@
+"""From a trained `LSTMClassifier` to the core's model document, and back."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import socket
+from typing import Any
+
+import numpy as np
+
+from . import __version__, _engine
+from .classifier import _VOLATILE, History, LSTMClassifier
+from .errors import ModelFileError, OptionError
+from .preprocessing import FeatureSummary
+from .recipe import Recipe
+
+__all__ = ["document_of", "model_of"]
+
+# A document's tree: (name, attributes, text, children).
+_Tree = tuple[str, list[tuple[str, str]], str, list[Any]]
+
+
+def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
+    """Return the document of a model that `fit` has trained.
+
+    All that is volatile (date, host, versions, durations, threads) goes into its provenance; the rest is the same for the
+    same data, options and seed.
+    """
+    prepared = model._prepared
+    assert prepared is not None  # fit has set it
+    document = _engine.ModelDocument()
+    document.task = "binary" if len(model.class_names) == 2 else "multiclass"
+    document.class_names = list(model.class_names)
+    document.hidden = int(model.hidden)
+    expressions = {} if model.recipe is None else dict(model.recipe.features) | dict(model.recipe.event_features)
+    document.features = _specs(model.feature_names, prepared.features, expressions)
+    document.event_features = _specs(model.event_feature_names, prepared.event_features, expressions)
+    document.max_length = 0 if model.recipe is None else model.recipe.max_length or 0
+    document.longest_length = prepared.longest
+    document.parameters = model._trainer.parameters
+    probes = prepared.probes
+    if len(probes):
+        no_event_values = np.zeros((len(probes), 0), dtype=np.float32)
+        document.probes = _engine.Probes(
+            probes.values,
+            probes.offsets,
+            no_event_values if probes.event_values is None else probes.event_values,
+            model.predict_proba(probes),
+        )
+    recipe = "" if model.recipe is None else json.dumps(model.recipe.to_dict(), sort_keys=True)
+    document.recipe = ("Recipe", [("Format", "json")] if recipe else [], recipe, [])
+    parameters = model.get_params()
+    document.options = _attributes("Options", {k: v for k, v in parameters.items() if k not in _VOLATILE})
+    columns = [
+        ("Column", [("Name", name)], " ".join(repr(value) for value in values), [])
+        for name, values in model.history.columns.items()
+    ]
+    document.training = (
+        "Training",
+        [],
+        "",
+        [("Summary", [("Format", "json")], json.dumps(model.summary, sort_keys=True), []), ("History", [], "", columns)],
+    )
+    document.provenance = _attributes("Provenance", _provenance(model))
+    return document
+
+
+def _specs(names: tuple[str, ...], summary: FeatureSummary, expressions: dict[str, str]) -> list[_engine.FeatureSpec]:
+    specs = []
+    for index, name in enumerate(names):
+        spec = _engine.FeatureSpec()
+        spec.name, spec.expression = name, expressions.get(name, "")
+        for key in ("mean", "scale", "minimum", "maximum"):
+            setattr(spec, key, float(getattr(summary, key)[index]))
+        specs.append(spec)
+    return specs
+
+
+def _attributes(name: str, values: dict[str, Any]) -> _Tree:
+    return name, [(key, str(value)) for key, value in values.items()], "", []
+
+
+def _provenance(model: LSTMClassifier) -> dict[str, Any]:
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "tmva_lstm_plugin": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "instruction_set": _engine.instruction_set(),
+        "n_threads": model._threads(),
+        "memory_limit": model.memory_limit,
+        **{key: f"{value:.6g}" for key, value in model._timing.items()},
+    }
+
+
+def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | None) -> LSTMClassifier:
+    """Return the model a document describes.
+
+    Raises
+    ------
+    ModelFileError
+        The document's recipe, options or history are not what this build writes.
+    """
+    model = LSTMClassifier(n_threads=n_threads)
+    model.hidden = document.hidden
+    model.feature_names = tuple(f.name for f in document.features)
+    model.event_feature_names = tuple(f.name for f in document.event_features)
+    model.class_names = tuple(document.class_names)
+    try:
+        options = dict(document.options[1])
+        for name, default in model.get_params().items():
+            if name in options and name not in (*_VOLATILE, "hidden"):
+                setattr(model, name, _value(options[name], default))
+        model._check_parameters()
+        if document.recipe[2]:
+            model.recipe = Recipe.from_dict(json.loads(document.recipe[2]))
+        children = {child[0]: child for child in document.training[3]}
+        if "Summary" in children:
+            model.summary = dict(json.loads(children["Summary"][2]))
+        columns = {
+            dict(child[1])["Name"]: [(int if dict(child[1])["Name"] == "epoch" else float)(v) for v in child[2].split()]
+            for child in children.get("History", ("", [], "", []))[3]
+        }
+    except (OptionError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"model file '{path}': its recipe, options or history cannot be used: {error}; it was not written by this package"
+        ) from error
+    model.history = History(columns) if columns else History()
+    stopped = model.summary.get("stopped_by")
+    model.stopped_by = stopped if isinstance(stopped, str) else None
+    model._document = document
+
+    def collect(specs: list[Any], key: str) -> np.ndarray:
+        return np.array([getattr(spec, key) for spec in specs], dtype=np.float32)
+
+    model._trainer = model._network(
+        (
+            collect(document.features, "mean"),
+            collect(document.features, "scale"),
+            collect(document.event_features, "mean"),
+            collect(document.event_features, "scale"),
+        )
+    )
+    model._trainer.parameters = document.parameters
+    return model
+
+
+def _value(text: str, default: Any) -> Any:
+    """Return an option's text as the type its default has."""
+    if text == "None":
+        return None
+    if isinstance(default, bool):
+        return {"True": True, "False": False}[text]
+    if isinstance(default, str):
+        return text
+    # an option that is None by default is a whole number
+    return float(text) if isinstance(default, float) else int(text)
