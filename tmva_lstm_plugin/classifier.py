@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import _engine
 from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
+from .history import EpochRecord, History
 from .interruption import StopRequest
 from .recipe import Recipe, parse_bytes
 from .sequences import Sequences
@@ -23,66 +23,6 @@ if TYPE_CHECKING:
     from .streaming import SequenceStream
 
 __all__ = ["EpochRecord", "History", "LSTMClassifier", "load_model"]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One epoch of a training, as given to a progress callback.
-
-    Attributes
-    ----------
-    epoch, epochs : int
-        This epoch, from 1, and how many are planned.
-    loss : float
-        Mean cross entropy over the epoch's batches, while the weights moved.
-    validation_loss : float
-        Mean cross entropy over the validation part after the epoch; NaN without one.
-    seconds : float
-        Time the epoch took.
-    events_per_second : float
-        Training events over that time.
-    best : bool
-        Whether the validation loss is the best so far.
-    """
-
-    epoch: int
-    epochs: int
-    loss: float
-    validation_loss: float
-    seconds: float
-    events_per_second: float
-    best: bool
-
-
-@dataclass
-class History:
-    """How a training went.
-
-    Attributes
-    ----------
-    columns : dict of list
-        ``epoch``, ``loss`` and ``validation_loss`` (NaN without validation), one entry an epoch.
-    """
-
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {"epoch": [], "loss": [], "validation_loss": []})
-
-    def __len__(self) -> int:
-        return len(self.columns["epoch"])
-
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch with the best validation loss, whose weights were kept; the last one without validation."""
-        losses = self.columns["validation_loss"]
-        if not losses:
-            return None
-        if math.isnan(losses[-1]):
-            return int(self.columns["epoch"][-1])
-        return int(self.columns["epoch"][int(np.argmin(losses))])
-
-    def append(self, record: EpochRecord) -> None:
-        """Add an epoch."""
-        for name, values in self.columns.items():
-            values.append(getattr(record, name))
 
 
 def _whole(low: int, high: int = 2**63) -> tuple[Callable[[Any], bool], str]:

@@ -50,6 +50,11 @@ def _size(limit: str | int) -> str | int:
     return limit
 
 
+def _zero_is_none(value: Any) -> Any:
+    # TOML has no null
+    return None if value == 0 and not isinstance(value, bool) else value
+
+
 Expression = Annotated[str, AfterValidator(_expression)]
 Strings = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_distinct)]
 MemoryLimit = Annotated[str | int, AfterValidator(_size)]
@@ -125,18 +130,20 @@ class InputConfig(_Section):
 class ModelConfig(_Section):
     """Section ``[model]``: the network and its training, the parameters of :class:`LSTMClassifier`."""
 
-    hidden: int = _key(32, "Number of hidden units.", "a whole number, at least 1", ge=1)
+    hidden: int = _key(32, "Number of hidden units.", "a whole number from 1 to 65535", ge=1, lt=2**16)
     epochs: int = _key(15, "How often all events are gone through.", "a whole number, at least 1", ge=1)
     batch_size: int = _key(64, "Events in one step of the optimiser.", "a whole number, at least 1", ge=1)
     learning_rate: float = _key(3e-3, "Step size of the optimiser.", "a number greater than 0", gt=0)
     seed: int = _key(
         1, "Seed of the initial weights and the order of events.", "a whole number from 0 to 2^63 - 1", ge=0, lt=2**63
     )
-    n_threads: int | None = _key(None, "Threads; all cores if not given.", "a whole number, at least 1", ge=1)
+    n_threads: int | None = _key(
+        None, "Threads; all cores if not given.", "a whole number from 1 to 4095", ge=1, lt=4096
+    )
     optimizer: Literal["adam", "sgd"] = _key("adam", "The optimiser.", "'adam' or 'sgd'")
     momentum: float = _key(0.9, "Momentum of the optimiser 'sgd'.", "a number from 0 to less than 1", ge=0, lt=1)
-    clip_norm: float = _key(
-        1.0, "Largest norm of a gradient; longer ones are shortened.", "a number greater than 0", gt=0
+    clip_norm: Annotated[float | None, BeforeValidator(_zero_is_none)] = _key(
+        1.0, "Largest norm of a gradient, longer ones are shortened; 0 for no limit.", "a number, at least 0", gt=0
     )
     forget_bias: float = _key(1.0, "Initial bias of the forget gate.", "a number")
     validation_fraction: float = _key(

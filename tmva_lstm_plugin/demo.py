@@ -7,7 +7,6 @@ with the hadrons that left the nucleus, 1 to 16 an event.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 
 from .errors import MissingNameError
 from .progress import LineProgress, make_progress
-from .training_run import check_output, draw_plots, evaluate_parts, listed_plots, read_event_numbers
+from .training_run import check_output, draw_plots, evaluate_parts, fit, listed_plots, read_event_numbers
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -218,19 +217,16 @@ def run_demo(
     plots: tuple[str, ...] = ()
     for title, stem in (("without weights", "lstm"), ("with weights", "lstm_weighted")):
         model = LSTMClassifier(hidden=32, epochs=epochs, n_threads=n_threads, use_weights=stem == "lstm_weighted")
-        start = time.perf_counter()
         with make_progress(title=f"training {title:15}") as progress:
             if isinstance(progress, LineProgress):
                 echo(f"training {title}")
-            model.fit(train, progress=progress)
-        seconds = time.perf_counter() - start
+            seconds, speed = fit(model, train, progress)
         weights_file = folder / f"{stem}.weights.xml"
         model.save(weights_file, title=stem.upper())
         if model.stopped_by in ("SIGINT", "SIGTERM"):
             echo(f"stopped by {model.stopped_by}; what was learnt is in {weights_file}")
             return DemoResult(len(train), len(test), effective, tuple(trainings), scored_file, plots, model.stopped_by)
         evaluation, scored_train, scored_test = evaluate_parts(model, train, test)
-        speed = len(train) * len(model.history.columns["epoch"]) / seconds
         trainings.append(DemoTraining(title, str(weights_file), evaluation, seconds, speed))
         if stem == "lstm":
             scored_file = score_file(model, sample, folder / "scores.root", n_threads=n_threads).output
@@ -253,7 +249,7 @@ def _report(result: DemoResult, sample: Path) -> list[str]:
         cells = [str(p.classes[0].rejections[index]) for p in weighted_by[0][1]]
         rows.append([f"background rejection at {percent} % signal", *cells])
     rows.append(["training speed", *(f"{t.events_per_second:.0f} events/s" for t in result.trainings)])
-    rows.append(["training time", *(f"{t.seconds:.1f} s" for t in result.trainings)])
+    rows.append(["training time", *(f"{t.seconds:.2f} s" for t in result.trainings)])
     counted = ", ".join(f"{name} {n:.0f} of {total}" for name, (n, total) in result.effective_events.items())
     files = [
         ["weights files", " ".join(t.weights_file for t in result.trainings)],

@@ -1,26 +1,28 @@
 """From a range of entries of an open tree to `Sequences`: evaluate, check structure, select, order, truncate.
 
-uproot is only asked for plain branches; expressions and cuts are evaluated here, so that trees and RNTuples give the same.
+uproot is only asked for plain branches.  Expressions and cuts are evaluated here, so that trees and RNTuples give the
+same.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, LSTMError, MissingNameError, near_miss
+from .errors import InputError, MissingNameError, near_miss
+from .evaluating import compare_counts, evaluate, plain_branch, stack_steps
 from .expressions import Expression, parse_expression
 from .recipe import Recipe
 from .root_input import OpenTree, empty_array
 from .sequences import Sequences
-from .structure import Flat, flatten, structure_of
+from .structure import Flat, shape_of, structure_of
 
 __all__ = ["Counts", "EventBuilder", "Part"]
 
@@ -110,7 +112,9 @@ class EventBuilder:
                 self.label = parse_expression(recipe.label, purpose="label")
             elif recipe.label is not None:
                 rules = dict(recipe.label)
-                self.class_rules = {n: parse_expression(rules[n], purpose=f"label of class '{n}'") for n in recipe.classes}
+                self.class_rules = {
+                    n: parse_expression(rules[n], purpose=f"label of class '{n}'") for n in recipe.classes
+                }
             if recipe.weight is not None:
                 self.weight = parse_expression(recipe.weight, purpose="weight")
         uses = Counter(name for _, expression in self._everything() for name in expression.names)
@@ -119,7 +123,7 @@ class EventBuilder:
             name
             for _, e in self.features.items()
             for name in e.names
-            if _plain(e) == name and uses[name] == 1 and name not in self._steps
+            if plain_branch(e) == name and uses[name] == 1 and name not in self._steps
         }
         self.feature_names: tuple[str, ...] = ()
         self.event_feature_names = tuple(self.event_features)
@@ -150,19 +154,19 @@ class EventBuilder:
             for name in sorted(expression.names):
                 for branch in self._steps.get(name, (name,)):
                     if not tree.has(branch):
-                        asked = "" if _plain(expression) == branch else f", '{expression.text}',"
+                        asked = "" if plain_branch(expression) == branch else f", '{expression.text}',"
                         raise MissingNameError(
                             f"'{tree}' has no branch '{branch}'{elsewhere}, which {purpose}{asked} needs; "
                             f"{near_miss(branch, [*tree.known, *self._steps])}"
                         )
                     if branch not in arrays:
                         arrays[branch] = self._empty(tree, branch)
-        arrays = self._stacked(tree, arrays, 0)
+        arrays = stack_steps(tree, self._steps, arrays, 0)
         columns: dict[str, int] = {}
         for purpose, expression in self._everything():
             is_feature = purpose.startswith("feature ")
             per_element = is_feature or purpose in ("element_selection", "order_by")
-            flat = self._evaluate(tree, purpose, expression, arrays, 0, per_element=per_element)
+            flat = evaluate(tree, purpose, expression, arrays, 0, per_element=per_element)
             if is_feature:
                 columns[purpose] = flat.values.shape[1] if flat.values.ndim == 2 else 0
         names: list[str] = []
@@ -173,11 +177,13 @@ class EventBuilder:
             names += [f"{name}_{i}" for i in range(width)] if width else [name]
         if self.feature_names and tuple(names) != self.feature_names:
             raise InputError(
-                f"'{tree}' gives the features {', '.join(names)}, but '{self._first_tree}' gives {', '.join(self.feature_names)}; "
-                "all files need branches of the same type"
+                f"'{tree}' gives the features {', '.join(names)}, but '{self._first_tree}' gives"
+                f" {', '.join(self.feature_names)}; all files need branches of the same type"
             )
         if len(set(names)) < len(names):
-            raise InputError(f"'{tree}': the features {', '.join(names)} do not all differ; give the expressions other names")
+            raise InputError(
+                f"'{tree}': the features {', '.join(names)} do not all differ; give the expressions other names"
+            )
         self.feature_names, self._widths = tuple(names), widths
         self._first_tree = self._first_tree or str(tree)
 
@@ -187,7 +193,7 @@ class EventBuilder:
         for expression in self.features.values():
             for name in expression.names:
                 for branch in self._steps.get(name, (name,)):
-                    shape = _shape(tree.form(branch).type)
+                    shape = shape_of(tree.form(branch).type)
                     if name in self._steps:
                         # each branch is one of the steps
                         found.append((branch, int(np.prod(shape)) / len(self._steps[name])))
@@ -204,64 +210,6 @@ class EventBuilder:
                 f"'{tree}': branch '{branch}' of type '{tree.typename(branch)}' has {error}; use another branch"
             ) from None
         return empty_array(form)
-
-    def _stacked(self, tree: OpenTree, arrays: dict[str, Any], n_events: int) -> dict[str, Any]:
-        """Replace the branches of each step by one N x T or N x T x D array."""
-        for name, branches in self._steps.items():
-            if not all(b in arrays for b in branches):
-                continue
-            steps = []
-            for branch in branches:
-                flat = flatten(arrays[branch], n_events)
-                regular = flat.offsets is None or isinstance(arrays[branch].type.content, ak.types.RegularType)
-                if not regular or flat.values.ndim > 1:
-                    raise InputError(
-                        f"'{tree}': branch '{branch}' of type '{tree.typename(branch)}' is one step of '{name}', "
-                        "so it needs one number, or a fixed number of them, an event"
-                    )
-                shape = (n_events,) if flat.offsets is None else (n_events, arrays[branch].type.content.size)
-                steps.append(flat.values.reshape(shape))
-            if len({s.shape for s in steps}) > 1:
-                found = ", ".join(f"{b} {s.shape[1:] or 1}" for b, s in zip(branches, steps, strict=True))
-                raise InputError(f"'{tree}': the steps of '{name}' differ in size: {found}; all steps need the same features")
-            arrays[name] = np.stack(steps, axis=1)
-        taken = {b for branches in self._steps.values() for b in branches}
-        return {name: array for name, array in arrays.items() if name not in taken}
-
-    def _evaluate(
-        self,
-        tree: OpenTree,
-        purpose: str,
-        expression: Expression,
-        arrays: Mapping[str, Any],
-        n_events: int,
-        *,
-        per_element: bool,
-        entry: Callable[[int], int] = int,
-    ) -> Flat:
-        """Evaluate for all events, refuse a structure that does not fit, and name the entry where it fails."""
-        asked = f"'{tree}': {purpose}, '{expression.text}',"
-        needed = {name: arrays[name] for name in expression.names}
-        try:
-            flat = flatten(_result(expression, needed, tree, 0), n_events)
-        except LSTMError:
-            _find_failure(expression, needed, tree, n_events, entry)
-            raise
-        except ValueError as error:
-            want = "one value an element" if per_element else "one value an event"
-            raise InputError(f"{asked} gives {error}; expected {want}") from None
-        if per_element and flat.offsets is None:
-            hint = "give it in event_features" if purpose.startswith("feature") else "use event_selection for whole events"
-            hint = "order by a sequence branch" if purpose == "order_by" else hint
-            raise InputError(f"{asked} has one value an event, expected one an element; {hint}")
-        if not per_element and flat.offsets is not None:
-            raise InputError(
-                f"{asked} has one value an element, expected one an event; reduce it, with sum(...) or max_of(...), or take "
-                "an event-level branch"
-            )
-        if purpose in ("element_selection", "order_by") and flat.values.ndim > 1:
-            raise InputError(f"{asked} has {flat.width} values an element, expected one")
-        return flat
 
     def read(self, tree: OpenTree, start: int, stop: int, *, first_entry: int, class_index: int | None) -> Part:
         """Read the events of entries `start` up to `stop` of a checked tree.
@@ -290,7 +238,7 @@ class EventBuilder:
             part = _Range(tree, start, stop, rows=np.arange(stop - start))
             early = [n for n in self.names if n not in self._direct]
             loaded = pool.map(lambda name: tree.read(name, start, stop), early)
-            part.arrays = self._stacked(tree, dict(zip(early, loaded, strict=True)), stop - start)
+            part.arrays = stack_steps(tree, self._steps, dict(zip(early, loaded, strict=True)), stop - start)
             counts = Counts(entries=stop - start)
             labels = self._select(part, counts, class_index)
             values, offsets, where = self._sequences(part, pool)
@@ -320,11 +268,13 @@ class EventBuilder:
         elif labels is not None and valid is not None:
             labels = labels[valid]
         if labels is not None:
-            object.__setattr__(sequences, "labels", labels)
+            sequences = replace(sequences, labels=labels)
         return Part(sequences, counts)
 
     def _per_event(self, part: _Range, purpose: str, expression: Expression) -> NDArray[Any]:
-        return self._evaluate(part.tree, purpose, expression, part.arrays, len(part), per_element=False, entry=part.entry).values
+        return evaluate(
+            part.tree, purpose, expression, part.arrays, len(part), per_element=False, entry=part.entry
+        ).values
 
     def _select(self, part: _Range, counts: Counts, class_index: int | None) -> NDArray[np.int32] | None:
         if "event_selection" in self.cuts:
@@ -338,19 +288,21 @@ class EventBuilder:
         if not self.class_rules:
             return None
         member = np.stack(
-            [self._per_event(part, f"label of class '{n}'", e).astype(bool) for n, e in self.class_rules.items()], axis=1
+            [self._per_event(part, f"label of class '{n}'", e).astype(bool) for n, e in self.class_rules.items()],
+            axis=1,
         )
         twice = np.flatnonzero(member.sum(axis=1) > 1)
         if len(twice):
             both = [n for n, is_in in zip(self.class_rules, member[twice[0]], strict=True) if is_in]
             raise InputError(
-                f"'{part.tree}', entry {part.entry(twice[0])}: the event is in the classes {' and '.join(map(repr, both))} at "
-                f"once, and so are {len(twice) - 1} other event(s); make the expressions of label exclude each other"
+                f"'{part.tree}', entry {part.entry(twice[0])}: the event is in the classes"
+                f" {' and '.join(map(repr, both))} at once, and so are {len(twice) - 1} other event(s); make the"
+                " expressions of label exclude each other"
             )
-        inside = member.any(axis=1)
+        inside = np.asarray(member.any(axis=1))
         counts.in_no_class = int((~inside).sum())
         part.keep(inside, part.rows)
-        return member[inside].argmax(axis=1).astype(np.int32)
+        return np.asarray(member[inside].argmax(axis=1), dtype=np.int32)
 
     def _sequences(self, part: _Range, pool: ThreadPoolExecutor) -> tuple[Any, Any, Any]:
         """Fill the columns, then pick and order the elements."""
@@ -363,7 +315,7 @@ class EventBuilder:
             if name := next(iter(expression.names & self._direct), None):
                 array = part.tree.read(name, part.start, part.stop)
                 arrays = {name: array if part.all_kept else array[part.rows]}
-            flat = self._evaluate(part.tree, purpose, expression, arrays, len(part), per_element=True, entry=part.entry)
+            flat = evaluate(part.tree, purpose, expression, arrays, len(part), per_element=True, entry=part.entry)
             with np.errstate(all="ignore"):
                 return Flat(flat.values.astype(np.float32, copy=False), flat.offsets)
 
@@ -374,11 +326,11 @@ class EventBuilder:
         offsets = flats[0].offsets
         for number in numbers[1:]:
             pair = (self._shown(0), offsets), (self._shown(number), flats[number].offsets)
-            _compare_counts(part.tree, *pair, part.entry)
+            compare_counts(part.tree, *pair, part.entry)
         values = np.empty((len(flats[0].values), firsts[-1]), dtype=np.float32)
 
         def fill(start: int) -> None:
-            # a block of rows at a time stays in the cache, where a column at a time would go through memory again and again
+            # a block of rows at a time stays in the cache; a column at a time would go through memory again and again
             for number, flat in enumerate(flats):
                 target = values[start : start + _BLOCK, firsts[number] : firsts[number + 1]]
                 target[...] = flat.values[start : start + _BLOCK].reshape(target.shape)
@@ -391,13 +343,13 @@ class EventBuilder:
         return list(self.features.values())[number].text
 
     def _elements(self, part: _Range, values: Any, offsets: Any) -> tuple[Any, Any, Any]:
-        """Apply element selection, order and truncation; also return where the elements were, and which keys were NaN."""
+        """Select, order and truncate elements; also return where they were, and which events had a NaN to order by."""
         original = offsets
 
         def key(purpose: str) -> NDArray[Any]:
             expression = self.cuts[purpose]
-            flat = self._evaluate(part.tree, purpose, expression, part.arrays, len(part), per_element=True, entry=part.entry)
-            _compare_counts(part.tree, (self._shown(0), original), (expression.text, flat.offsets), part.entry)
+            flat = evaluate(part.tree, purpose, expression, part.arrays, len(part), per_element=True, entry=part.entry)
+            compare_counts(part.tree, (self._shown(0), original), (expression.text, flat.offsets), part.entry)
             return flat.values
 
         taken = None
@@ -462,13 +414,13 @@ class EventBuilder:
         if not bad:
             return None
         if self.recipe.on_invalid == "error":
-            event, what, expression, element = min(bad, key=lambda b: b[0])
-            found = self._found(part, what, expression, part.entry(event), element)
-            place = "" if element is None else f", element {element}"
+            event, what, expression, place_of = min(bad, key=lambda b: b[0])
+            found = self._found(part, what, expression, part.entry(event), place_of)
+            place = "" if place_of is None else f", element {place_of}"
             raise InputError(
-                f"'{part.tree}', entry {part.entry(event)}{place}: {what}, '{expression.text}', is {found}; {int(invalid.sum())} "
-                "event(s) of this range are affected. Exclude them with event_selection or element_selection, or drop them "
-                "with on_invalid='drop'"
+                f"'{part.tree}', entry {part.entry(event)}{place}: {what}, '{expression.text}', is {found};"
+                f" {int(invalid.sum())} event(s) of this range are affected. Exclude them with event_selection or"
+                " element_selection, or drop them with on_invalid='drop'"
             )
         return ~invalid
 
@@ -478,8 +430,8 @@ class EventBuilder:
         branches: list[str] = []
         for name in expression.names:
             branches += self._steps.get(name, (name,))
-        arrays = self._stacked(tree, {b: tree.read(b, entry, entry + 1) for b in branches}, 1)
-        flat = self._evaluate(tree, what, expression, arrays, 1, per_element=what.startswith("feature") or what == "order_by")
+        arrays = stack_steps(tree, self._steps, {b: tree.read(b, entry, entry + 1) for b in branches}, 1)
+        flat = evaluate(tree, what, expression, arrays, 1, per_element=what.startswith("feature") or what == "order_by")
         values = np.atleast_1d(flat.values if element is None else flat.values[element]).ravel().astype(np.float64)
         if not np.isfinite(values).all():
             return str(values[~np.isfinite(values)][0])
@@ -491,53 +443,15 @@ class EventBuilder:
         bad = np.flatnonzero(~good if valid is None else ~good & valid)
         if len(bad):
             raise InputError(
-                f"'{part.tree}', entry {part.entry(bad[0])}: label, '{self.recipe.label}', is {found[bad[0]]}, expected a whole number "
-                f"from 0 to {len(classes) - 1} for the classes {', '.join(classes)}; {len(bad)} event(s) of this range are affected. "
-                "Name all classes with classes=..., or select events"
+                f"'{part.tree}', entry {part.entry(bad[0])}: label, '{self.recipe.label}', is {found[bad[0]]}, expected"
+                f" a whole number from 0 to {len(classes) - 1} for the classes {', '.join(classes)}; {len(bad)}"
+                " event(s) of this range are affected. Name all classes with classes=..., or select events"
             )
         return (found if valid is None else found[valid]).astype(np.int32)
 
 
-def _shape(kind: Any) -> tuple[int, ...]:
-    """Return the sizes of an event of an awkward type; lists count as 1."""
-    shape: tuple[int, ...] = ()
-    while isinstance(kind, (ak.types.ListType, ak.types.RegularType)):
-        shape += (getattr(kind, "size", 1),)
-        kind = kind.content
-    return shape
-
-
 def _parsed(what: str, pairs: Iterable[tuple[str, str]]) -> dict[str, Expression]:
     return {name: parse_expression(text, purpose=f"{what} '{name}'") for name, text in pairs}
-
-
-def _result(expression: Expression, arrays: Mapping[str, Any], tree: OpenTree, first_entry: int) -> Any:
-    # a branch on its own needs no evaluation, and may be a table, which expressions do not take
-    name = _plain(expression)
-    return arrays[name] if name else expression.evaluate(arrays, source=f"'{tree}'", first_entry=first_entry)
-
-
-def _plain(expression: Expression) -> str | None:
-    """Return the branch that an expression consists of, if it is nothing else."""
-    text = expression.text.strip()
-    text = text[1:-1] if text.startswith("`") else text
-    return text if expression.names == {text} else None
-
-
-def _find_failure(
-    expression: Expression, arrays: Mapping[str, Any], tree: OpenTree, n_events: int, entry: Callable[[int], int]
-) -> None:
-    """Evaluate the first event that fails alone, so that the message has its entry although events are left out before it."""
-    low, high = 0, n_events
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            _result(expression, {name: array[low:middle] for name, array in arrays.items()}, tree, 0)
-            low = middle
-        except LSTMError:
-            high = middle
-    if high > low:
-        _result(expression, {name: array[low:high] for name, array in arrays.items()}, tree, entry(low))
 
 
 def _bad_rows(table: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -547,15 +461,3 @@ def _bad_rows(table: NDArray[np.float32]) -> NDArray[np.int64]:
         if not np.isfinite(block := table[start : start + _BLOCK]).all()
     ]
     return np.concatenate(bad) if bad else np.zeros(0, np.int64)
-
-
-def _compare_counts(tree: OpenTree, first: tuple[str, Any], second: tuple[str, Any], entry: Callable[[int], int]) -> None:
-    """Raise unless two results have as many elements in every event."""
-    if np.array_equal(first[1], second[1]):
-        return
-    counts = [np.diff(offsets) for _, offsets in (first, second)]
-    event = int(np.flatnonzero(counts[0] != counts[1])[0])
-    raise InputError(
-        f"'{tree}', entry {entry(event)}: '{first[0]}' has {counts[0][event]} element(s) and '{second[0]}' has "
-        f"{counts[1][event]}; the features of a sequence need as many elements in each event, so take branches of one collection"
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,16 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, MemoryLimitError, MissingNameError, OptionError, near_miss
+from .errors import InputError, MemoryLimitError
 from .event_builder import Counts, EventBuilder, Part
-from .recipe import Recipe, named_expressions, parse_bytes
-from .root_input import Files, Input, OpenTree, find_inputs, open_tree
+from .reading_arguments import build_recipe, refuse_beside_recipe, relabelled
+from .recipe import Recipe, parse_bytes
+from .root_input import Files, OpenTree, find_inputs, open_tree
 from .sequences import Sequences
 
 __all__ = ["read_sequences"]
 
 _log = logging.getLogger("tmva_lstm_plugin")
-_RANGE_BYTES = 1 << 25  # what is unpacked at a time: large enough to cost no speed, small enough that memory is used again
+_RANGE_BYTES = (
+    1 << 25
+)  # what is unpacked at a time: large enough to cost no speed, small enough that memory is used again
 
 Progress = Callable[[int, int], None]
 
@@ -86,8 +88,8 @@ def read_sequences(
     with_labels : bool
         Whether to read labels and weights; without them their branches need not exist.
     steps : str, sequence of str, or mapping of name to one of these, optional
-        Sequences kept as one branch a step: ``"vars_time{}"`` joins ``vars_time0``, ``vars_time1``, ... in numeric order
-        into one sequence, ``vars_time``, which `features` and the other expressions can use.
+        Sequences kept as one branch a step: ``"vars_time{}"`` joins ``vars_time0``, ``vars_time1``, ... in numeric
+        order into one sequence, ``vars_time``, which `features` and the other expressions can use.
     progress : callable, optional
         Called with the entries done and all entries after each piece.
 
@@ -170,16 +172,16 @@ class Source:
         weight: str | None,
     ) -> None:
         if recipe is not None:
-            _refuse_beside_recipe(options)
+            refuse_beside_recipe(options)
         wanted = tree if tree is not None or recipe is None else recipe.tree
         self.inputs, by_input = find_inputs(files, wanted)
         self._open: tuple[int, OpenTree] | None = None
         try:
             first = self.opened(0)
             if recipe is None:
-                recipe = _recipe(options, tree, label, classes, weight, by_input, first)
+                recipe = build_recipe(options, tree, label, classes, weight, by_input, first)
             else:
-                recipe = _with_labels_of(recipe, tree, label, classes, weight, by_input)
+                recipe = relabelled(recipe, tree, label, classes, weight, by_input)
             self.recipe, self.with_labels = recipe, with_labels
             if by_input and recipe.classes != by_input:
                 self._reorder(by_input)
@@ -238,7 +240,7 @@ class Source:
         return replace(part, sequences=replace(part.sequences, n_entries=self.n_entries))
 
     def ranges(self, index: int, largest: int) -> list[tuple[int, int]]:
-        """Cut input `index` into ranges of at most `largest` entries, at the edges of baskets or clusters where there are any."""
+        """Cut input `index` into ranges of at most `largest` entries, at the edges of baskets or clusters if possible."""
         tree = self.opened(index)
         if tree.n_entries <= largest:
             return [(0, tree.n_entries)] if tree.n_entries else []
@@ -259,7 +261,7 @@ class Source:
         return max(int(_RANGE_BYTES / max(unpacked, 1)), int(1.1 * per_block * tree.n_entries), 1)
 
     def size_per_entry(self, index: int) -> tuple[float, float, float]:
-        """Return about how many bytes an entry takes unpacked, and as `Sequences` if nothing is left out, and its steps."""
+        """Return about the bytes of an entry unpacked and as `Sequences`, and its steps, if nothing is left out."""
         tree = self.opened(index)
         sizes = {name: tree.nbytes(name) for name in self.builder.names}
         n_entries = max(1, tree.n_entries)
@@ -273,11 +275,15 @@ class Source:
         builder = self.builder
         estimates = [self.size_per_entry(index) for index in range(len(self.inputs))]
         whole = sum(size * out for size, (_, out, _) in zip(self.sizes, estimates, strict=True))
-        loses = any((self.recipe.event_selection, self.recipe.element_selection, self.recipe.max_length, builder.class_rules))
+        loses = any(
+            (self.recipe.event_selection, self.recipe.element_selection, self.recipe.max_length, builder.class_rules)
+        )
         if limit is not None and whole > limit and not loses:
             _refuse_memory(f"{self}: {self.n_entries} entries would fill about {_megabytes(whole)}", limit)
-        # pages of a large array are slow to come by the first time: where nothing is left out, the rows are known beforehand
-        joined = _Joined(0 if loses else int(sum(n * rows for n, (_, _, rows) in zip(self.sizes, estimates, strict=True))))
+        # pages of a large array are slow to come by; where nothing is left out, its size is known beforehand
+        joined = _Joined(
+            0 if loses else int(sum(n * rows for n, (_, _, rows) in zip(self.sizes, estimates, strict=True)))
+        )
         counts = Counts()
         for index, (unpacked, _, _) in enumerate(estimates):
             for start, stop in self.ranges(index, self._handy(index, unpacked)):
@@ -287,7 +293,9 @@ class Source:
                 done = int(self.firsts[index]) + stop
                 if limit is not None and joined.nbytes > limit:
                     _refuse_memory(
-                        f"{self}: the first {done} of {self.n_entries} entries already fill {_megabytes(joined.nbytes)}", limit
+                        f"{self}: the first {done} of {self.n_entries} entries already fill"
+                        f" {_megabytes(joined.nbytes)}",
+                        limit,
                     )
                 if progress is not None:
                     progress(done, self.n_entries)
@@ -299,7 +307,9 @@ class Source:
     def report(self, counts: Counts) -> None:
         """Log how many events were left out and why."""
         if counts.in_no_class:
-            _log.info("%s: %d of %d selected events are in none of the classes", self, counts.in_no_class, counts.selected)
+            _log.info(
+                "%s: %d of %d selected events are in none of the classes", self, counts.in_no_class, counts.selected
+            )
         if counts.invalid:
             _log.warning("%s: dropped %d event(s) with values that are not finite", self, counts.invalid)
 
@@ -315,18 +325,27 @@ class Source:
                 lost.append(f"{counts.invalid} were dropped for values that are not finite")
             raise InputError(f"{self}: no events are left: {'; '.join(lost)}; loosen the selection")
         if not events.offsets[-1]:
-            cut = f"element_selection '{self.recipe.element_selection}' leaves none" if self.recipe.element_selection else "all are empty"
-            raise InputError(f"{self}: none of the {len(events)} events has any elements: {cut}; there are no sequences to learn from")
+            cut = (
+                f"element_selection '{self.recipe.element_selection}' leaves none"
+                if self.recipe.element_selection
+                else "all are empty"
+            )
+            raise InputError(
+                f"{self}: none of the {len(events)} events has any elements: {cut}; there are no sequences to learn"
+                " from"
+            )
         if events.labels is not None:
             found = np.bincount(events.labels, minlength=len(events.class_names))
             if (found > 0).sum() < 2:
                 shown = ", ".join(f"{n} {name}" for name, n in zip(events.class_names, found, strict=True))
                 raise InputError(
-                    f"{self}: all {len(events)} events are in one class ({shown}), so there is nothing to tell apart; check label, "
-                    "files and selection"
+                    f"{self}: all {len(events)} events are in one class ({shown}), so there is nothing to tell apart;"
+                    " check label, files and selection"
                 )
         if events.weights is not None and not events.weights.any():
-            raise InputError(f"{self}: the weights, '{self.recipe.weight}', of all {len(events)} events are zero; check the weight")
+            raise InputError(
+                f"{self}: the weights, '{self.recipe.weight}', of all {len(events)} events are zero; check the weight"
+            )
 
 
 def _megabytes(size: float) -> str:
@@ -370,119 +389,3 @@ class _Joined:
             return parts[0] if len(parts) == 1 else Sequences.concatenate(parts)
         self._values.resize((self._filled, self._values.shape[1]), refcheck=False)
         return replace(Sequences.concatenate(parts), values=self._values)
-
-
-_DEFAULTS: dict[str, Any] = {
-    "features": None,
-    "event_features": (),
-    "steps": None,
-    "event_selection": None,
-    "element_selection": None,
-    "order_by": None,
-    "descending": True,
-    "max_length": None,
-    "on_invalid": "error",
-}
-
-
-def _refuse_beside_recipe(options: Mapping[str, Any]) -> None:
-    given = [name for name, default in _DEFAULTS.items() if options[name] is not default and options[name] != default]
-    if given:
-        raise OptionError(
-            f"{', '.join(given)} and recipe were both given; leave {'it' if len(given) == 1 else 'them'} out, or change "
-            "the recipe with dataclasses.replace"
-        )
-
-
-def _recipe(
-    options: Mapping[str, Any],
-    tree: Any,
-    label: Any,
-    classes: Sequence[str] | None,
-    weight: str | None,
-    by_input: tuple[str, ...],
-    first: OpenTree,
-) -> Recipe:
-    steps = _found_steps(options["steps"], first)
-    features = options["features"]
-    if features is None and steps:
-        features = [name for name, _ in steps]
-    if features is None:
-        raise OptionError(
-            f"features is missing; name branches or expressions with a value an element. '{first}' has: "
-            f"{', '.join(first.known[:20])}{' ...' if len(first.known) > 20 else ''}"
-        )
-    if by_input and label is not None:
-        raise OptionError("label and a mapping of class name to files or trees were both given; one of them tells the classes")
-    return Recipe(
-        features=named_expressions(features, "features"),
-        tree=tree if isinstance(tree, str) else None,
-        event_features=named_expressions(options["event_features"], "event_features"),
-        steps=steps,
-        label=label if label is None or isinstance(label, str) else named_expressions(label, "label"),
-        classes=_classes(classes, by_input),
-        weight=weight,
-        **{n: options[n] for n in ("event_selection", "element_selection", "order_by", "descending", "max_length", "on_invalid")},
-    )
-
-
-def _classes(classes: Sequence[str] | None, by_input: tuple[str, ...]) -> tuple[str, ...]:
-    names = by_input if classes is None else classes
-    if isinstance(names, str):
-        raise OptionError(f"classes is {names!r}, expected a sequence of names")
-    if by_input and set(names) != set(by_input):
-        raise OptionError(f"classes {tuple(names)} are not the classes of the files or trees, {by_input}; leave classes out")
-    return tuple(names)
-
-
-def _with_labels_of(
-    recipe: Recipe, tree: Any, label: Any, classes: Sequence[str] | None, weight: str | None, by_input: tuple[str, ...]
-) -> Recipe:
-    changes: dict[str, Any] = {} if weight is None else {"weight": weight}
-    if isinstance(tree, str):
-        changes["tree"] = tree
-    if label is not None:
-        changes["label"] = label if isinstance(label, str) else named_expressions(label, "label")
-        changes["classes"] = recipe.classes
-    if by_input:
-        if recipe.classes and set(recipe.classes) != set(by_input):
-            raise OptionError(f"the recipe has the classes {recipe.classes}, files or tree have {by_input}; give the same")
-        changes |= {"label": None, "classes": recipe.classes or by_input}
-    if classes is not None:
-        changes["classes"] = _classes(classes, by_input)
-    return replace(recipe, **changes) if changes else recipe
-
-
-def _found_steps(given: Any, tree: OpenTree) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Find the branches of each step, in numeric order."""
-    if given is None:
-        return ()
-    if isinstance(given, str):
-        given = {given.replace("{}", "").strip("_"): given}
-    elif not isinstance(given, Mapping):
-        branches = tuple(given)
-        stem = re.match(r"\D*", branches[0] if branches and isinstance(branches[0], str) else "")
-        given = {(stem[0].strip("_") if stem else "") or "steps": branches}
-    found = []
-    for name, pattern in given.items():
-        if tree.has(name):
-            raise OptionError(f"steps: '{tree}' has a branch '{name}' already; give the sequence another name, steps={{'name': ...}}")
-        found.append((name, _numbered(pattern, tree) if isinstance(pattern, str) else tuple(pattern)))
-    return tuple(found)
-
-
-def _numbered(pattern: str, tree: OpenTree) -> tuple[str, ...]:
-    if pattern.count("{}") != 1:
-        raise OptionError(f"steps {pattern!r} needs one {{}} where the number of the step stands, as in 'vars_time{{}}'")
-    before, after = (re.escape(p) for p in pattern.split("{}"))
-    numbers = {int(m[1]): name for name in tree.known if (m := re.fullmatch(rf"{before}(\d+){after}", name))}
-    if not numbers:
-        raise MissingNameError(f"'{tree}' has no branch '{pattern}' for any step; {near_miss(pattern.replace('{}', '0'), tree.known)}")
-    low, high = min(numbers), max(numbers)
-    missing = sorted(set(range(low, high + 1)) - set(numbers))
-    if missing or low > 1:
-        lacking = pattern.replace("{}", str(missing[0] if missing else low - 1))
-        raise MissingNameError(
-            f"'{tree}' has steps '{numbers[low]}' to '{numbers[high]}' but no '{lacking}'; list the branches of the steps if that is meant"
-        )
-    return tuple(numbers[n] for n in sorted(numbers))

@@ -47,7 +47,8 @@ def parse_bytes(size: int | str | None, *, option: str = "memory_limit") -> int 
         match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([A-Za-z]*)\s*", size) if isinstance(size, str) else None
         if match is None or match[2].lower() not in _UNITS:
             raise OptionError(
-                f"{option} {size!r} is not a size; give bytes as an int, or a number with a unit such as '512 MB' or '2 GiB'"
+                f"{option} {size!r} is not a size; give bytes as an int, or a number with a unit such as '512 MB' or '2"
+                " GiB'"
             )
         amount = int(float(match[1]) * _UNITS[match[2].lower()])
     if amount <= 0:
@@ -170,7 +171,9 @@ class Recipe:
             raise OptionError(f"descending is {self.descending!r}, expected true or false")
         length = self.max_length
         if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
-            raise OptionError(f"max_length is {length!r}, expected a whole number of at least 1, or None for no truncation")
+            raise OptionError(
+                f"max_length is {length!r}, expected a whole number of at least 1, or None for no truncation"
+            )
         if self.on_invalid not in ("error", "drop"):
             raise OptionError(f"on_invalid is {self.on_invalid!r}, expected 'error' or 'drop'")
         put("classes", _checked_classes(self.classes))
@@ -255,7 +258,9 @@ class Recipe:
 def _depends(text: str, purpose: str) -> Expression:
     expression = parse_expression(text, purpose=purpose)
     if not expression.names:
-        raise OptionError(f"{purpose}: {text!r} names no branch, so it is the same for all events; name a branch or leave it out")
+        raise OptionError(
+            f"{purpose}: {text!r} names no branch, so it is the same for all events; name a branch or leave it out"
+        )
     return expression
 
 

@@ -90,7 +90,9 @@ def _expand(some: Any) -> list[tuple[str, str | None]]:
     if isinstance(some, (str, os.PathLike)):
         some = [some]
     if not isinstance(some, Iterable):
-        raise OptionError(f"files is {some!r}, expected a path, a URL, a list of them, or a mapping from class name to them")
+        raise OptionError(
+            f"files is {some!r}, expected a path, a URL, a list of them, or a mapping from class name to them"
+        )
     found: list[tuple[str, str | None]] = []
     for item in some:
         if not isinstance(item, (str, os.PathLike)):
@@ -113,7 +115,9 @@ def _expand_one(text: str) -> list[tuple[str, str | None]]:
             return [(path, tree)]
     path = _splits(text)[-1][0]
     if re.search(r"[*?\[]", path):
-        raise MissingNameError(f"no file matches '{path}'; check the pattern and the folder '{os.path.dirname(path) or '.'}'")
+        raise MissingNameError(
+            f"no file matches '{path}'; check the pattern and the folder '{os.path.dirname(path) or '.'}'"
+        )
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise MissingNameError(f"file '{path}' does not exist, nor does its folder; check the path")
@@ -123,10 +127,10 @@ def _expand_one(text: str) -> list[tuple[str, str | None]]:
 
 
 def _splits(text: str) -> list[tuple[str, str | None]]:
-    # a colon may also belong to a URL's scheme or port, or to a file name: the whole text is tried first on local disks,
-    # and a URL is only split behind ".root"
+    # a colon may also belong to a URL's scheme or port, or to a file name: a URL is only split behind ".root", and on
+    # local disks the whole text is tried first
     after_root = re.fullmatch(r"(.+\.root):([^:]+)", text)
-    split = [(after_root[1], after_root[2])] if after_root else []
+    split: list[tuple[str, str | None]] = [(after_root[1], after_root[2])] if after_root else []
     if "://" in text:
         return split or [(text, None)]
     if not split and (last := re.fullmatch(r"(.+):([^:]+)", text)):
@@ -184,15 +188,20 @@ def open_tree(item: Input) -> OpenTree:
     with _explained(f"cannot open '{path}': the file is truncated, corrupt or out of reach; fetch or write it again"):
         file = uproot.open({path: None}, **options)
     try:
-        with _explained(f"cannot read the list of trees of '{path}': the file is truncated or corrupt; fetch or write it again"):
+        with _explained(
+            f"cannot read the list of trees of '{path}': the file is truncated or corrupt; fetch or write it again"
+        ):
             size = os.path.getsize(path) if "://" not in path else None
             if size is not None and size < file.file.fEND:
                 raise InputError(
-                    f"file '{path}' is truncated: it has {size} bytes and its header says {file.file.fEND}; fetch or write it again"
+                    f"file '{path}' is truncated: it has {size} bytes and its header says {file.file.fEND}; fetch or"
+                    " write it again"
                 )
             kinds = file.classnames(recursive=True, cycle=False)
         name = _choose_tree(path, item.tree, kinds)
-        with _explained(f"cannot read tree '{name}' of '{path}': the file is truncated or corrupt; fetch or write it again"):
+        with _explained(
+            f"cannot read tree '{name}' of '{path}': the file is truncated or corrupt; fetch or write it again"
+        ):
             return OpenTree(path, name, file, file[name])
     except BaseException:
         file.close()
@@ -204,12 +213,18 @@ def _check_magic(path: str) -> None:
         with open(path, "rb") as handle:
             magic = handle.read(4)
     except IsADirectoryError:
-        raise InputError(f"'{path}' is a folder, expected a ROOT file; give '{os.path.join(path, '*.root')}' for all in it") from None
+        raise InputError(
+            f"'{path}' is a folder, expected a ROOT file; give '{os.path.join(path, '*.root')}' for all in it"
+        ) from None
     except OSError as error:
-        raise InputError(f"cannot open '{path}': {error.strerror or error}; check the path and its permissions") from error
+        raise InputError(
+            f"cannot open '{path}': {error.strerror or error}; check the path and its permissions"
+        ) from error
     if magic != b"root":
         found = "it is empty" if not magic else f"it begins with {magic!r}"
-        raise InputError(f"'{path}' is not a ROOT file: {found}, expected b'root'; give a file written by ROOT or uproot")
+        raise InputError(
+            f"'{path}' is not a ROOT file: {found}, expected b'root'; give a file written by ROOT or uproot"
+        )
 
 
 def _choose_tree(path: str, wanted: str | None, kinds: Mapping[str, str]) -> str:
@@ -220,13 +235,16 @@ def _choose_tree(path: str, wanted: str | None, kinds: Mapping[str, str]) -> str
         if not trees:
             raise MissingNameError(f"'{path}' has no tree or RNTuple; {_listing(kinds)}")
         raise MissingNameError(
-            f"'{path}' has {len(trees)} trees: {', '.join(map(repr, trees))}; say which with tree=..., or name one a class"
+            f"'{path}' has {len(trees)} trees: {', '.join(map(repr, trees))}; say which with tree=..., or name one a"
+            " class"
         )
     name = wanted.split(";")[0].strip("/")
     if name in trees:
         return wanted
     if name in kinds:
-        raise InputError(f"'{wanted}' in '{path}' is a {kinds[name]}, expected a tree or RNTuple; {near_miss(name, trees)}")
+        raise InputError(
+            f"'{wanted}' in '{path}' is a {kinds[name]}, expected a tree or RNTuple; {near_miss(name, trees)}"
+        )
     raise MissingNameError(f"'{path}' has no tree '{wanted}'; {near_miss(name, trees)}")
 
 
@@ -286,7 +304,9 @@ class OpenTree:
             The branch is of a type that cannot be read as numbers.
         """
         if name not in self._forms:
-            with _explained(f"{self}: branch '{name}' of type '{self.typename(name)}' cannot be read as numbers; leave it out"):
+            with _explained(
+                f"{self}: branch '{name}' of type '{self.typename(name)}' cannot be read as numbers; leave it out"
+            ):
                 if self.is_ntuple:
                     form = self._tree.to_akform(filter_field=lambda field: field.path == name)[0]
                     for part in name.split("."):
@@ -320,12 +340,12 @@ class OpenTree:
         return self.nbytes(name) // size
 
     def block_nbytes(self, name: str) -> int:
-        """Return about how many bytes have to be unpacked to get at any one value: a basket, or the part of a cluster."""
+        """Return about how many bytes are unpacked to get at any one value: a basket, or its part of a cluster."""
         blocks = len(self._tree.ntuple.cluster_summaries) if self.is_ntuple else self._tree[name].num_baskets
         return self.nbytes(name) // max(1, blocks)
 
     def boundaries(self, names: Iterable[str]) -> list[int]:
-        """Return the entries at which the baskets of all of `names`, or the clusters, begin, and the number of entries."""
+        """Return the entries at which the baskets of all `names`, or the clusters, begin, and how many there are."""
         if self.is_ntuple:
             starts = [int(c.num_first_entry) for c in self._tree.ntuple.cluster_summaries]
         else:

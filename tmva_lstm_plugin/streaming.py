@@ -16,8 +16,8 @@ from .sequences import Sequences
 
 __all__ = ["SequenceStream", "parse_memory_limit", "stream_sequences"]
 
-# What a chunk needs while it is unpacked, evaluated, selected and ordered, measured on trees and RNTuples; the chunk before is
-# counted too, since a consumer may hold it.
+# What a chunk needs while it is unpacked, evaluated, selected and ordered, measured on trees and RNTuples; the chunk
+# before is counted too, since a consumer may hold it.
 _UNPACKED_COPIES = 5
 _RESULT_COPIES = 5
 _BLOCKS_IN_FLIGHT = 8
@@ -70,8 +70,9 @@ def stream_sequences(
 
     Parameters
     ----------
-    files, tree, features, event_features, event_selection, element_selection, order_by, descending, max_length, label, \
-classes, weight, on_invalid, recipe, with_labels, steps
+    files, tree, features, event_features, event_selection, element_selection, order_by, descending, max_length
+        As for :func:`tmva_lstm_plugin.read_sequences`.
+    label, classes, weight, on_invalid, recipe, with_labels, steps
         As for :func:`tmva_lstm_plugin.read_sequences`.
     memory_limit : int or str
         Memory that reading may use at a time, the piece that was read before included.
@@ -174,8 +175,9 @@ class SequenceStream:
             return tree.n_entries
         if blocks + per_entry > self.memory_limit / 2:
             raise MemoryLimitError(
-                f"'{tree}': memory_limit={self.memory_limit} bytes is too small: branch '{name}' is stored in pieces of about "
-                f"{tree.block_nbytes(name)} bytes, which have to be unpacked whole; give at least {int(2 * (blocks + per_entry)) + 1} bytes"
+                f"'{tree}': memory_limit={self.memory_limit} bytes is too small: branch '{name}' is stored in pieces of"
+                f" about {tree.block_nbytes(name)} bytes, which have to be unpacked whole; give at least"
+                f" {int(2 * (blocks + per_entry)) + 1} bytes"
             )
         return max(1, int((self.memory_limit - blocks) / per_entry))
 

@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Flat", "flatten", "structure_of"]
+__all__ = ["Flat", "flatten", "shape_of", "structure_of"]
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,15 @@ def structure_of(kind: Any) -> str:
     Returns
     -------
     str
-        ``"numbers"`` (one an event), ``"list of numbers"`` (one an element), ``"list of rows"`` (several an element), or
-        ``"table"`` (a fixed number of elements with one or several numbers each).
+        ``"numbers"`` (one an event), ``"list of numbers"`` (one an element), ``"list of rows"`` (several an element),
+        or ``"table"`` (a fixed number of elements with one or several numbers each).
 
     Raises
     ------
     ValueError
         It has no place in a sequence; the message says what it is.
     """
-    shape = []
+    shape: list[str] = []
     while not isinstance(kind, ak.types.NumpyType):
         if kind.parameters.get("__array__") in ("string", "bytestring"):
             raise ValueError("strings, expected numbers")
@@ -102,8 +102,18 @@ def structure_of(kind: Any) -> str:
         kind = kind.content
     if "list" in shape[1:] or len(shape) > 2:
         raise ValueError(
-            f"vectors nested in vectors ('{' of '.join([*shape, kind.primitive])}'), expected one value an event or one an element"
+            f"vectors nested in vectors ('{' of '.join([*shape, kind.primitive])}'), expected one value an event or one"
+            " an element"
         )
     if kind.primitive.startswith(("complex", "datetime", "timedelta")):
         raise ValueError(f"values of type '{kind}', expected real numbers")
     return {(): "numbers", ("list",): "list of numbers", ("list", "row"): "list of rows"}.get(tuple(shape), "table")
+
+
+def shape_of(kind: Any) -> tuple[int, ...]:
+    """Return the sizes of an event of an awkward type; lists count as 1."""
+    shape: tuple[int, ...] = ()
+    while isinstance(kind, (ak.types.ListType, ak.types.RegularType)):
+        shape += (getattr(kind, "size", 1),)
+        kind = kind.content
+    return shape

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from .files import check_writable_folder, replacing
 from .sequences import Sequences
 
 if TYPE_CHECKING:
-    from .classifier import LSTMClassifier
+    from .classifier import EpochRecord, LSTMClassifier
     from .config import TrainConfig
     from .evaluation import Evaluation
     from .streaming import SequenceStream
@@ -32,6 +33,7 @@ __all__ = [
     "check_output",
     "draw_plots",
     "evaluate_parts",
+    "fit",
     "listed_plots",
     "random_test_mask",
     "read_event_numbers",
@@ -266,6 +268,40 @@ def watched(events: Iterable[Sequences], progress: Callable[[int, int], None], n
         yield chunk
         if chunk.entries is not None and len(chunk):
             progress(int(chunk.entries[-1]) + 1, n_entries)
+
+
+def fit(
+    model: LSTMClassifier, events: Sequences | SequenceStream, progress: Callable[[EpochRecord], object]
+) -> tuple[float, float]:
+    """Train, and say how fast it went.
+
+    Parameters
+    ----------
+    model : LSTMClassifier
+        It is trained in place.
+    events : Sequences or SequenceStream
+        The training part.
+    progress : callable
+        Called with an EpochRecord after each epoch.
+
+    Returns
+    -------
+    seconds : float
+        Time of all of it.
+    events_per_second : float
+        Training events gone through by the time of the epochs; 0 if none was completed.
+    """
+    n_events = seconds = 0.0
+
+    def note(record: EpochRecord) -> None:
+        nonlocal n_events, seconds
+        n_events += record.events_per_second * record.seconds
+        seconds += record.seconds
+        progress(record)
+
+    start = time.perf_counter()
+    model.fit(events, progress=note)
+    return time.perf_counter() - start, n_events / seconds if seconds > 0 else 0.0
 
 
 def restrict_to_entries(

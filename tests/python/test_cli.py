@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import uproot
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 
 from tmva_lstm_plugin import load_model, read_sequences
 from tmva_lstm_plugin.cli import main
-from tmva_lstm_plugin.cli.common import write_json
+from tmva_lstm_plugin.cli.common import CommandGroup, write_json
 from tmva_lstm_plugin.demo import DEMO_READING, find_data, run_demo
 from tmva_lstm_plugin.errors import InputError, MissingNameError
 from tmva_lstm_plugin.evaluation import auc
@@ -114,7 +115,7 @@ def test_train_from_a_file_with_an_override(data, tmp_path):
     )
     output = run("train", config, "--epochs", 2).output
     assert "training on 2000 events, testing on 1000 events" in output
-    assert output.count("epoch ") == 2
+    assert sum(line.startswith("epoch ") for line in output.splitlines()) == 2
     model = load_model(tmp_path / "out" / "lstm.weights.xml")
     assert (model.class_names, model.feature_names) == (("noise", "bump"), ("first",))
     assert read_model_file(tmp_path / "out" / "lstm.weights.xml")[1] == "MINE"
@@ -163,7 +164,7 @@ def test_all_errors_of_the_options_at_once(data):
     message = result.stderr
     assert message.startswith("tmva-lstm: error: 4 errors in the configuration:\n")
     assert "command line: --feature: cannot read the expression" in message
-    assert "command line: --hidden: found 0, expected a whole number, at least 1" in message
+    assert "command line: --hidden: found 0, expected a whole number from 1 to 65535" in message
     assert "command line: --test-fraction: found 2.0, expected a number from 0 to less than 1" in message
     assert "label: it is missing" in message
     assert "Traceback" not in message
@@ -356,6 +357,17 @@ def test_an_interrupted_training_keeps_what_was_learnt(data, tmp_path, number, c
     assert run("check", tmp_path / "lstm.weights.xml").exit_code == 0
 
 
+@pytest.mark.parametrize(("text", "code"), [("", 130), ("stopped by SIGINT", 130), ("stopped by SIGTERM", 143)])
+def test_a_signal_before_there_is_anything_to_keep(text, code):
+    @click.command()
+    def work():
+        raise KeyboardInterrupt(text)
+
+    result = CliRunner().invoke(CommandGroup("tool", commands={"work": work}), ["work"])
+    assert result.exit_code == code
+    assert result.stderr == f"tmva-lstm: {text or 'interrupted'}\n"
+
+
 # ------------------------------------------------------------------------------------------------ split and demo
 
 
@@ -439,7 +451,7 @@ def test_demo_says_what_happened_and_what_to_do_next(demo):
         assert (folder / name).is_file()
         assert str(folder / name) in output
     assert f"tmva-lstm inspect {folder / 'lstm.weights.xml'}" in output
-    assert output.count("epoch ") == 30
+    assert sum(line.startswith("epoch ") for line in output.splitlines()) == 30
     assert figures["scored_file"] == str(folder / "scores.root")
 
 

@@ -149,7 +149,7 @@ def test_all_errors_at_once_a_line_each(toml):
         "input.max_length: found 0, expected a whole number, at least 1",
         "input.label: it is missing; give an expression that tells the classes apart",
         "input.descending: it needs order_by",
-        "model.hidden: found 0, expected a whole number, at least 1",
+        "model.hidden: found 0, expected a whole number from 1 to 65535",
         "model.epochs: found 'many', expected a whole number, at least 1",
         "model.shuffle: found 1, expected true or false",
         "model.learning_rate: found nan, expected a number greater than 0",
@@ -179,9 +179,11 @@ def test_one_error_is_counted_as_one():
         ("model", "learning_rate", 0, "found 0, expected a number greater than 0"),
         ("model", "learning_rate", float("inf"), "found inf, expected a number greater than 0"),
         ("model", "seed", -1, "found -1, expected a whole number from 0 to"),
-        ("model", "n_threads", 0, "found 0, expected a whole number, at least 1"),
+        ("model", "n_threads", 0, "found 0, expected a whole number from 1 to 4095"),
         ("model", "optimizer", "adm", "found 'adm', expected 'adam' or 'sgd'"),
         ("model", "validation_fraction", 1, "found 1, expected a number from 0 to less than 1"),
+        ("model", "hidden", 2**16, "found 65536, expected a whole number from 1 to 65535"),
+        ("model", "clip_norm", -1, "found -1, expected a number, at least 0"),
         ("model", "patience", 0, "found 0, expected a whole number, at least 1"),
         ("input", "features", [], r"found \[\], expected a list of expressions, or a table"),
         ("input", "features", "E", "found 'E', expected a list of expressions, or a table"),
@@ -238,6 +240,10 @@ def test_contradictions_are_refused(document, message):
         make_config(document)
 
 
+def test_no_limit_of_the_gradient():
+    assert make_config(with_("model", clip_norm=0)).model.clip_norm is None
+
+
 def test_files_by_class_need_no_label():
     document = {"input": {"files": {"rest": "b.root", "DIS": ["s.root"]}, "features": ["E"]}}
     assert make_config(document).input.files == {"rest": ["b.root"], "DIS": ["s.root"]}
@@ -271,7 +277,7 @@ def test_errors_say_whether_the_file_or_an_option_is_wrong(toml):
     with pytest.raises(OptionError) as error:
         load_config(path, {"model": {"hidden": -3}}, option_names={("model", "hidden"): "--hidden"})
     assert lines_of(error) == [
-        "command line: --hidden: found -3, expected a whole number, at least 1",
+        "command line: --hidden: found -3, expected a whole number from 1 to 65535",
         f"{path}: model.epochs: found 0, expected a whole number, at least 1",
     ]
 

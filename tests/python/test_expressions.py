@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tmva_lstm_plugin import expressions
+from tmva_lstm_plugin import expression_values, expressions
 from tmva_lstm_plugin.errors import InputError, LSTMError, MissingNameError, OptionError
 from tmva_lstm_plugin.expressions import parse_expression
 
@@ -62,8 +62,8 @@ AGGREGATES = {"sum", "count", "mean", "min_of", "max_of", "first", "any", "all"}
 
 class TestFunctions:
     def test_the_lists_above_name_all_there_are(self):
-        assert set(expressions._FUNCTIONS) | {"fabs"} == {*ONE, *TWO, "where"}
-        assert set(expressions._AGGREGATES) == AGGREGATES
+        assert set(expression_values.FUNCTIONS) | {"fabs"} == {*ONE, *TWO, "where"}
+        assert set(expression_values.AGGREGATES) == AGGREGATES
         for name in {*ONE, *TWO, *AGGREGATES}:
             assert name in expressions.__doc__
 

@@ -332,7 +332,13 @@ def test_progress_reaches_all_entries(two_files):
 
 def test_recipe_reads_the_same_again(path):
     first = read_sequences(
-        path, features={"log_pt": "log(pt)"}, event_features=["met"], order_by="pt", max_length=2, label="kind == 1", weight="w"
+        path,
+        features={"log_pt": "log(pt)"},
+        event_features=["met"],
+        order_by="pt",
+        max_length=2,
+        label="kind == 1",
+        weight="w",
     )
     again = read_sequences(path, recipe=first.recipe)
     np.testing.assert_array_equal(again.values, first.values)
@@ -394,7 +400,9 @@ def test_foreign_recipes_are_checked(change, message):
         Recipe.from_dict(document)
 
 
-@pytest.mark.parametrize(("document", "message"), [([1], "found list, expected a mapping"), ({}, "'features' is missing")])
+@pytest.mark.parametrize(
+    ("document", "message"), [([1], "found list, expected a mapping"), ({}, "'features' is missing")]
+)
 def test_foreign_recipes_of_another_form(document, message):
     with pytest.raises(OptionError, match=message):
         Recipe.from_dict(document)
@@ -424,7 +432,9 @@ def test_memory_limit_is_seen_before_reading(path, monkeypatch):
     from tmva_lstm_plugin.root_input import OpenTree
 
     monkeypatch.setattr(OpenTree, "read", lambda *_: pytest.fail("data was read"))
-    with pytest.raises(MemoryLimitError, match=r"5 entries would fill about .* more than memory_limit=100 bytes.*stream_sequences"):
+    with pytest.raises(
+        MemoryLimitError, match=r"5 entries would fill about .* more than memory_limit=100 bytes.*stream_sequences"
+    ):
         read_sequences(path, features=["pt"], memory_limit=100)
 
 

@@ -90,12 +90,14 @@ def test_chunks_cover_all_entries_and_end_with_baskets(files):
 def test_a_basket_longer_than_a_chunk_is_cut(tmp_path):
     rng = np.random.default_rng(6)
     with uproot.recreate(tmp_path / "a.root") as file:
-        file.mktree("t", {"x": "var * float64", "y": "var * float64", "met": "float64", "wide": ("float64", (400,))}).extend(
-            part(rng, 3000) | {"wide": np.zeros((3000, 400))}
-        )
+        file.mktree(
+            "t", {"x": "var * float64", "y": "var * float64", "met": "float64", "wide": ("float64", (400,))}
+        ).extend(part(rng, 3000) | {"wide": np.zeros((3000, 400))})
     options = {"features": ["wide", "wide"][:1], "event_selection": "met > 0.99"}
     whole = read_sequences(tmp_path / "a.root", **options)
-    with pytest.raises(MemoryLimitError, match=r"memory_limit=1000000 bytes is too small: branch 'wide' .* give at least \d+ bytes"):
+    with pytest.raises(
+        MemoryLimitError, match=r"memory_limit=1000000 bytes is too small: branch 'wide' .* give at least \d+ bytes"
+    ):
         stream_sequences(tmp_path / "a.root", memory_limit="1 MB", **options)
     with stream_sequences(tmp_path / "a.root", memory_limit="160 MB", **options) as stream:
         assert_same(Sequences.concatenate(list(stream)), whole)

@@ -43,9 +43,10 @@ class CommandGroup(click.Group):
             if ctx.meta.get(_DEBUG):
                 traceback.print_exc()
             raise _UserError(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("tmva-lstm: interrupted", err=True)
-            ctx.exit(exit_code_of_signal("SIGINT"))
+        except KeyboardInterrupt as error:
+            # the training raises it for either signal, with a text that says which
+            click.echo(f"tmva-lstm: {str(error) or 'interrupted'}", err=True)
+            ctx.exit(exit_code_of_signal("SIGTERM" if "SIGTERM" in str(error) else "SIGINT"))
 
 
 def exit_code_of_signal(name: str) -> int:

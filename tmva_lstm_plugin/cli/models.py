@@ -101,7 +101,8 @@ def _text(value: Any) -> str:
         return ", ".join(f"{key} {_text(v)}" for key, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(_text(v) for v in value)
-    return "-" if value is None else str(value)
+    # options are kept as Python spells them
+    return {"None": "-", "True": "yes", "False": "no"}.get(str(value), str(value))
 
 
 def _echo_history(columns: Mapping[str, Sequence[Any]], all_epochs: bool) -> None:

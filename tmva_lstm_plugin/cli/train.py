@@ -65,31 +65,38 @@ def _configuration(
 def _train(config: TrainConfig, folder: Path) -> tuple[str | None, dict[str, Any]]:
     from ..classifier import LSTMClassifier
     from ..progress import EntryProgress, make_progress
-    from ..training_run import draw_plots, evaluate_parts, listed_plots, read_parts
+    from ..training_run import draw_plots, evaluate_parts, fit, listed_plots, read_parts
 
     with EntryProgress("reading") as reading:
         train_part, test_part = read_parts(config, reading)
     click.echo(f"training on {_amount(train_part)}" + (f", testing on {_amount(test_part)}" if test_part else ""))
     model = LSTMClassifier(**config.model.model_dump())
     with make_progress() as progress:
-        model.fit(train_part, progress=progress)
+        seconds, events_per_second = fit(model, train_part, progress)
     # before anything else: what was learnt is on disk whatever comes after
     weights_file = folder / config.output.weights_file
     model.save(weights_file, title=config.output.title)
     figures: dict[str, Any] = {
         "weights_file": str(weights_file),
         "stopped_by": model.stopped_by,
+        "seconds": seconds,
+        "events_per_second": events_per_second,
         "summary": model.summary,
         "history": model.history.columns,
     }
     written = [("weights file", str(weights_file))]
     if model.stopped_by in ("SIGINT", "SIGTERM"):
-        epochs = len(model.history.columns["epoch"])
-        click.echo(f"stopped by {model.stopped_by} after {epochs} complete epoch(s); what was learnt is kept")
+        click.echo(
+            f"stopped by {model.stopped_by} after {len(model.history)} complete epoch(s); what was learnt is kept"
+        )
         echo_table(written, indent="")
         return model.stopped_by, figures
-    if model.stopped_by:
-        click.echo(f"stopped by {model.stopped_by}")
+    epochs = len(model.history)
+    early = ", stopped early" if model.stopped_by else ""
+    click.echo(
+        f"trained {epochs} epochs in {seconds:.1f} s{early}, {events_per_second:.0f} events/s; "
+        f"the weights are those of epoch {model.history.best_epoch}"
+    )
     plotted: dict[str, Any] = {}
     if test_part is not None:
         evaluation, scored_train, scored_test = evaluate_parts(model, train_part, test_part)

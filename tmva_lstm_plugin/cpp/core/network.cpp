@@ -219,7 +219,7 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
    const Blocks blocks(events, batch, n_batch);
    const std::size_t n_slots = std::clamp<std::size_t>(blocks.count, 1, kSlots);
    const std::size_t C = fShape.layer().template columns<T>(), panel = fShape.layer().rows() * C;
-   fWork.resize(std::max(fWork.size(), limits.n_threads));
+   fWork.resize(std::max({fWork.size(), limits.n_threads, std::size_t(1)}));
    fSlots.resize(std::max(fSlots.size(), n_slots));
 
    parallel_for(n_slots, limits.n_threads, [&](std::size_t index, std::size_t thread) {

@@ -94,8 +94,8 @@ public:
    LossSum gradient(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
                     const WorkLimits &limits, T *gradient);
 
-   /// Logits of the events `batch`: logits (n_batch, K). An event's logits are the same in every batch. Several threads may
-   /// ask at once.
+   /// Logits of the events `batch`: logits (n_batch, K). An event's logits are the same in every batch. Several threads
+   /// may ask at once.
    void logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch, const WorkLimits &limits,
                T *logits) const;
 
