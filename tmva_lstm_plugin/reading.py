@@ -240,7 +240,7 @@ class Source:
         return replace(part, sequences=replace(part.sequences, n_entries=self.n_entries))
 
     def ranges(self, index: int, largest: int) -> list[tuple[int, int]]:
-        """Cut input `index` into ranges of at most `largest` entries, at the edges of baskets or clusters if possible."""
+        """Cut input `index` into ranges of at most `largest` entries, if possible at edges of baskets or clusters."""
         tree = self.opened(index)
         if tree.n_entries <= largest:
             return [(0, tree.n_entries)] if tree.n_entries else []

@@ -338,6 +338,7 @@ def test_recipe_beside_other_options(path):
 def compressed(request, tmp_path):
     """A file of some kilobytes in several compressed pieces, and its content."""
     rng = np.random.default_rng(1)
+    tree = None
     with uproot.recreate(tmp_path / "whole.root", compression=uproot.ZLIB(4)) as file:
         for number in range(4):
             counts = rng.integers(0, 9, 300)

@@ -17,7 +17,7 @@ __all__ = ["main"]
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "--version", prog_name="tmva-lstm")
 def main() -> None:
-    r"""LSTM networks for event sequences in ROOT files.
+    """LSTM networks for event sequences in ROOT files.
 
     Train one on jagged branches, keep it in one TMVA weights file, and score other files with it.
 

@@ -16,7 +16,7 @@ __all__ = ["demo"]
 @click.option("--n-threads", type=click.IntRange(min=1), help="Threads; all cores if not given.")
 @common_options
 def demo(output: str, data_folder: str | None, epochs: int, n_threads: int | None, json_file: str | None) -> None:
-    r"""Train on a real sample and show what comes out: deep inelastic scattering against the rest.
+    """Train on a real sample and show what comes out: deep inelastic scattering against the rest.
 
     The sample, 4755 neutrino-oxygen events of the generator GiBUU, is in the folder data of a clone.
 

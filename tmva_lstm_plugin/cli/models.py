@@ -21,7 +21,7 @@ TOLERANCE = 1e-6
 @click.option("--history", "all_epochs", is_flag=True, help="Show every epoch of the training.")
 @common_options
 def inspect(model_file: str, all_epochs: bool, json_file: str | None) -> None:
-    r"""Show what is in a model file: classes, features, how to read events, sizes, training, origin.
+    """Show what is in a model file: classes, features, how to read events, sizes, training, origin.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def _echo_history(columns: Mapping[str, Sequence[Any]], all_epochs: bool) -> Non
 @click.argument("model_file", metavar="MODEL.xml")
 @common_options
 def check(model_file: str, json_file: str | None) -> None:
-    r"""Score the events stored in a model file and compare with the scores it had when it was written.
+    """Score the events stored in a model file and compare with the scores it had when it was written.
 
     On the instruction set the model was written with, the scores must agree to the last bit; on another one within
     1e-6.  The exit code is 1 when they do not.

@@ -34,7 +34,7 @@ def evaluate(
     memory_limit: str,
     json_file: str | None,
 ) -> None:
-    r"""Score labelled files with a model: AUC, background rejection, accuracy, with uncertainties.
+    """Score labelled files with a model: AUC, background rejection, accuracy, with uncertainties.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def apply(
     n_threads: int | None,
     json_file: str | None,
 ) -> None:
-    r"""Score ROOT files and write one entry for each entry of the input, in the same order.
+    """Score ROOT files and write one entry for each entry of the input, in the same order.
 
     The output is a TTree that works as a friend of the input.  Entries that the model's selection leaves out have
     lstm_selected = 0 and the score -999.

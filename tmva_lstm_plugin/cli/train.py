@@ -23,7 +23,7 @@ __all__ = ["train"]
 @config_options
 @common_options
 def train(files: tuple[str, ...], config_file: str | None, json_file: str | None, **parameters: Any) -> None:
-    r"""Train a network on events of ROOT files and write its weights file.
+    """Train a network on events of ROOT files and write its weights file.
 
     What to read, the network, the output and the split come from a TOML file, from options, or from both: options
     override the file.  Ctrl-C stops after the running batch and keeps what was learnt until then.
