@@ -299,7 +299,8 @@ class Source:
                     )
                 if progress is not None:
                     progress(done, self.n_entries)
-        events = replace(joined.result(), source=str(self).strip("'") if len(self.inputs) == 1 else str(self))
+        source = str(self).strip("'") if len(self.inputs) == 1 else str(self)
+        events = replace(joined.result(), source=source, n_invalid=counts.invalid)
         self.report(counts)
         self._check_result(events, counts)
         return events

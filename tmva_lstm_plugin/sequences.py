@@ -55,6 +55,8 @@ class Sequences:
         How the events were read, so that a model can read others in the same way.
     source : str
         Where the events came from, for messages.
+    n_invalid : int
+        How many events were dropped on reading for values that are not finite (``on_invalid="drop"``).
     """
 
     values: NDArray[np.float32]
@@ -69,6 +71,7 @@ class Sequences:
     n_entries: int | None = None
     recipe: Recipe | None = field(default=None, repr=False)
     source: str = "arrays"
+    n_invalid: int = 0
 
     @classmethod
     def from_arrays(
@@ -299,6 +302,8 @@ class Sequences:
             parts.append("; ".join(f"{c} {name}" for name, c in zip(self.class_names, counts, strict=True)))
         if self.weights is not None:
             parts.append("weighted")
+        if self.n_invalid:
+            parts.append(f"{self.n_invalid} dropped for values that are not finite")
         return f"<Sequences: {' | '.join(parts)}>"
 
 

@@ -262,6 +262,7 @@ def test_invalid_events_are_dropped_and_counted(tmp_path, caplog):
         events = read_sequences(path, **options)
     assert events.entries.tolist() == [0, 3]
     assert [r.getMessage() for r in caplog.records] == [f"'{path}': dropped 2 event(s) with values that are not finite"]
+    assert events.n_invalid == 2
     # what is selected away does no harm
     cut = read_sequences(path, features=["pt"], label="kind", element_selection="pt < 1e30")
     assert cut.lengths.tolist() == [2, 1, 1, 1]
