@@ -32,6 +32,7 @@ test-cpp: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ctest --test-dir build/cpp-tests --output-on-failure
 
 lint: $(VENV)/.lint
+	@cp build/*/tmva_lstm_plugin/cpp/python/_engine.pyi tmva_lstm_plugin/
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 format: $(VENV)/.lint

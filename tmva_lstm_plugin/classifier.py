@@ -27,7 +27,7 @@ __all__ = ["EpochRecord", "History", "LSTMClassifier", "load_model"]
 
 def _whole(low: int, high: int = 2**63) -> tuple[Callable[[Any], bool], str]:
     def fits(value: Any) -> bool:
-        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and low <= value < high
+        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(low <= value < high)
 
     return fits, f"a whole number of at least {low}"
 
@@ -35,7 +35,7 @@ def _whole(low: int, high: int = 2**63) -> tuple[Callable[[Any], bool], str]:
 def _number(test: Callable[[float], bool], text: str) -> tuple[Callable[[Any], bool], str]:
     def fits(value: Any) -> bool:
         is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        return is_number and math.isfinite(value) and test(float(value))
+        return bool(is_number and math.isfinite(value) and test(float(value)))
 
     return fits, text
 
@@ -197,7 +197,9 @@ class LSTMClassifier:
         except OptionError as error:
             wrong.append(str(error))
         if not wrong and self.patience is not None and self.validation_fraction == 0:
-            wrong.append(f"patience is {self.patience} with validation_fraction 0, but stopping early needs validation events")
+            wrong.append(
+                f"patience is {self.patience} with validation_fraction 0, but stopping early needs validation events"
+            )
         if wrong:
             raise OptionError("LSTMClassifier: " + "; ".join(wrong))
 
@@ -276,7 +278,7 @@ class LSTMClassifier:
 
     def _check_longest(self, longest: tuple[int, int], data: Sequences | SequenceStream) -> None:
         steps, entry = longest
-        limit = parse_bytes(self.memory_limit)
+        limit = parse_bytes(self.memory_limit) or 0  # never None: checked
         shape = len(data.feature_names), len(data.event_feature_names), int(self.hidden), 1
         most = _engine.longest_sequence(*shape, limit)
         if steps > most:
@@ -295,7 +297,12 @@ class LSTMClassifier:
         self._prepared = prepared
         self._document = None
         self._trainer = self._network(
-            (prepared.features.mean, prepared.features.scale, prepared.event_features.mean, prepared.event_features.scale),
+            (
+                prepared.features.mean,
+                prepared.features.scale,
+                prepared.event_features.mean,
+                prepared.event_features.scale,
+            ),
             epochs=int(self.epochs),
             batch_size=int(self.batch_size),
             learning_rate=float(self.learning_rate),
@@ -308,7 +315,7 @@ class LSTMClassifier:
             weight_scale=prepared.weight_scale,
         )
 
-    def _network(self, standardisation: tuple[Any, ...], **options: Any) -> Any:
+    def _network(self, standardisation: tuple[Any, Any, Any, Any], **options: Any) -> Any:
         limits = {"n_threads": self._threads(), "bytes_per_thread": parse_bytes(self.memory_limit)}
         return _engine.Trainer(*self._shape(), *standardisation, options | limits)
 
@@ -385,7 +392,7 @@ class LSTMClassifier:
 
     def predict(self, data: Sequences | SequenceStream) -> NDArray[np.int64]:
         """Return the most probable class of each event, as an index into `class_names`, shape (N,)."""
-        return np.argmax(self.predict_proba(data), axis=1)
+        return np.asarray(np.argmax(self.predict_proba(data), axis=1), dtype=np.int64)
 
     def _check_features(self, data: Sequences) -> None:
         for what in ("feature_names", "event_feature_names"):
@@ -393,7 +400,11 @@ class LSTMClassifier:
             if found == expected:
                 continue
             missing = [name for name in expected if name not in found]
-            hint = f"; '{missing[0]}' is missing, {near_miss(missing[0], found)}" if missing else "; only the order differs"
+            hint = (
+                f"; '{missing[0]}' is missing, {near_miss(missing[0], found)}"
+                if missing
+                else "; only the order differs"
+            )
             raise InputError(
                 f"{data.source}: the events have {what} {', '.join(found) or 'none'}, the model was trained on "
                 f"{', '.join(expected) or 'none'}{hint if expected else ''}"
@@ -451,4 +462,3 @@ def load_model(path: str | os.PathLike[str], *, n_threads: int | None = None) ->
 
     document, _ = read_model_file(path)
     return model_of(document, str(path), n_threads=n_threads)
-

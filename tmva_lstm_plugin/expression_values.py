@@ -236,9 +236,11 @@ class Run:
         self.lengths: dict[str, int] = {}
 
     def fail(self, what: str) -> NoReturn:
+        """Raise InputError with the expression and where it is read from."""
         raise InputError(f"{self.where}{what}")
 
     def result(self) -> _Value:
+        """Run the program; what is left on the stack is the value of the expression."""
         loaded = {name: self.load(name) for name in sorted(self.expression.names)}
         stack: list[_Value] = []
         for step in self.expression._program:
@@ -257,6 +259,7 @@ class Run:
         return value
 
     def load(self, name: str) -> _Value:
+        """Take a branch: flat values, and the number of elements of each event for a jagged one."""
         if name not in self.arrays:
             raise MissingNameError(f"{self.where}there is no branch '{name}'; {near_miss(name, self.arrays)}")
         array = self.arrays[name]
@@ -287,6 +290,7 @@ class Run:
         return _Value(data.astype(data.dtype.newbyteorder("="), copy=False), counts, name if dimensions == 2 else "")
 
     def present(self, name: str, array: Array, counts: Array | None) -> Array:
+        """Refuse branches with missing values."""
         mask = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else np.zeros(0, bool)
         if mask.any():
             entry = self.entry(mask, counts)
@@ -294,12 +298,14 @@ class Run:
         return np.ma.getdata(array)
 
     def entry(self, bad: Array, counts: Array | None) -> str:
+        """Name the first entry among those marked."""
         index = int(np.flatnonzero(bad)[0])
         if counts is not None:
             index = int(np.searchsorted(np.cumsum(counts), index, side="right"))
         return f"entry {self.first_entry + index}"
 
     def apply(self, step: Step, operands: list[_Value]) -> _Value:
+        """Apply one operation to the values on top of the stack."""
         part = self.expression.text[step.start : step.end]
         counts, branch = self.shared_counts(part, operands)
         try:
@@ -316,6 +322,7 @@ class Run:
             self.fail(f"in `{part}`: {refusal}{where}")
 
     def shared_counts(self, part: str, operands: list[_Value]) -> tuple[Array | None, str]:
+        """Return the element counts that all jagged operands share, and refuse operands that differ."""
         shared: Array | None = None
         branch = ""
         for value in operands:
@@ -334,6 +341,7 @@ class Run:
         return shared, branch
 
     def aggregate(self, name: str, value: _Value) -> _Value:
+        """Reduce the elements of each event to one value."""
         if value.counts is None:
             raise _Refused(f"{name} goes over the elements of each event, but here is one value an event; leave it out")
         if name == "count" and value.data.dtype.kind == "b":

@@ -61,7 +61,10 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
         "Training",
         [],
         "",
-        [("Summary", [("Format", "json")], json.dumps(model.summary, sort_keys=True), []), ("History", [], "", columns)],
+        [
+            ("Summary", [("Format", "json")], json.dumps(model.summary, sort_keys=True), []),
+            ("History", [], "", columns),
+        ],
     )
     document.provenance = _attributes("Provenance", _provenance(model))
     return document
@@ -121,7 +124,7 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
         children = {child[0]: child for child in document.training[3]}
         if "Summary" in children:
             model.summary = dict(json.loads(children["Summary"][2]))
-        columns = {
+        columns: dict[str, list[Any]] = {
             dict(child[1])["Name"]: [(int if dict(child[1])["Name"] == "epoch" else float)(v) for v in child[2].split()]
             for child in children.get("History", ("", [], "", []))[3]
         }

@@ -180,7 +180,7 @@ class MemoryEvents:
         )
 
     def longest_event(self) -> tuple[int, int]:
-        """Steps of the longest sequence of all events, and its entry."""
+        """Return the steps of the longest sequence of all events, and its entry."""
         longest = int(np.argmax(self.events.lengths))
         entries = self.events.entries
         return int(self.events.lengths[longest]), longest if entries is None else int(entries[longest])
@@ -239,7 +239,9 @@ class StreamEvents:
             if len(chunk) == 0:
                 continue
             if chunk.labels is None:
-                raise InputError(f"{self._source}: the events have no labels, so there is nothing to learn; give label=")
+                raise InputError(
+                    f"{self._source}: the events have no labels, so there is nothing to learn; give label="
+                )
             labels.append(chunk.labels)
             lengths.append(chunk.lengths)
             at = int(np.argmax(chunk.lengths))
@@ -267,6 +269,7 @@ class StreamEvents:
         )
         self._first = np.concatenate([[0], np.cumsum(sizes)])
         self._validation: Sequences | None = None
+        self._portions: Iterator[tuple[tuple[Any, ...], NDArray[np.int64]]] = iter(())
 
     def prepare(self, check: Callable[[], None]) -> Prepared:
         """Fit the standardisation, keep the validation part and choose the probes; `check` may raise to stop."""
@@ -283,13 +286,14 @@ class StreamEvents:
             kept = chunk[np.flatnonzero(self._roles.validates[part])]
             if len(kept):
                 validation.append(kept)
-        assert fit is not None and probes is not None  # there are events: __init__ saw them
+        assert fit is not None  # there are events: __init__ saw them
+        assert probes is not None
         self._validation = Sequences.concatenate(validation) if validation else None
         roles = self._roles
         return Prepared(*fit.result(), probes, roles.weight_scale, roles.longest, dict(roles.figures))
 
     def longest_event(self) -> tuple[int, int]:
-        """Steps of the longest sequence of all events, and its entry."""
+        """Return the steps of the longest sequence of all events, and its entry."""
         return self._longest
 
     def fit(self, trainer: Any, shuffle: bool, keep_going: Any, epoch_done: Any) -> str:

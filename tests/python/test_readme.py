@@ -46,7 +46,9 @@ def test_the_output_shown_is_that_of_the_demo(tmp_path):
     assert len(aucs(shown)) == 2
     for name, values in aucs(shown).items():
         assert [float(v) for v in values] == pytest.approx([float(v) for v in aucs(printed)[name]], abs=0.004)
-    assert [line for line in shown if line.startswith("Effective")] == [line for line in printed if line.startswith("Effective")]
+    assert [line for line in shown if line.startswith("Effective")] == [
+        line for line in printed if line.startswith("Effective")
+    ]
 
 
 def test_files_named_exist():

@@ -1,4 +1,4 @@
-"""Training from a stream: the same model as in memory where the order is the same, in bounded memory, in a new order each epoch."""
+"""Training from a stream: as in memory where the order is the same, in bounded memory, in a new order each epoch."""
 
 from __future__ import annotations
 
@@ -189,15 +189,22 @@ def test_a_file_five_times_the_memory_limit_trains_within_twice_the_limit(tmp_pa
             label = rng.integers(0, 2, 4000).astype(np.int32)
             # eight columns of a few repeated values: large when unpacked, quick to write
             columns = {
-                f"x{i}": ak.unflatten(rng.normal(size=counts.sum()).astype(np.float32).round(1), counts) for i in range(8)
+                f"x{i}": ak.unflatten(rng.normal(size=counts.sum()).astype(np.float32).round(1), counts)
+                for i in range(8)
             }
             tree.extend({**columns, "label": label})
             written += 8 * 4 * int(counts.sum())
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(path), str(limit)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(path), str(limit)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) < 2 * limit, f"{int(result.stdout) / 1e6:.0f} MB above the start, limit {limit / 1e6:.0f} MB"
+    assert int(result.stdout) < 2 * limit, (
+        f"{int(result.stdout) / 1e6:.0f} MB above the start, limit {limit / 1e6:.0f} MB"
+    )
 
 
 def test_concatenated_chunks_are_the_events(toy_file):

@@ -1,0 +1,302 @@
+/// \file
+/// Layer and network over awkward shapes: gradients against differences, batches cut at random, limits, callers side by
+/// side. Meant to be run under the sanitizers as well: every block, lane count and chunk of steps is met.
+#include "check.h"
+
+#include "core/error.h"
+#include "core/lstm_arrays.h"
+#include "core/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <thread>
+
+using namespace tmva_lstm;
+
+namespace {
+
+template <class T>
+struct Events {
+   std::vector<T> values, event_values;
+   std::vector<std::int64_t> offsets{0};
+   std::vector<std::int32_t> labels;
+   std::vector<double> weights;
+   NetworkShape shape;
+
+   Events(NetworkShape s, std::size_t N, std::size_t longest, unsigned seed) : shape(s)
+   {
+      std::mt19937 random(seed);
+      std::normal_distribution<double> normal;
+      for (std::size_t n = 0; n < N; ++n) {
+         const std::size_t length = n == 0 ? longest : n < 3 ? n - 1 : random() % (longest + 1);
+         offsets.push_back(offsets.back() + static_cast<std::int64_t>(length));
+         labels.push_back(static_cast<std::int32_t>(random() % s.classes()));
+         weights.push_back(n % 5 == 3 ? 0 : normal(random) + 0.5);
+      }
+      const auto steps = static_cast<std::size_t>(offsets.back());
+      for (std::size_t n = 0; n < steps * s.D; ++n)
+         values.push_back(static_cast<T>(normal(random)));
+      for (std::size_t n = 0; n < N * s.E; ++n)
+         event_values.push_back(static_cast<T>(normal(random)));
+   }
+
+   LabelledView<T> view() const
+   {
+      LabelledView<T> view;
+      view.values = values.data();
+      view.offsets = offsets.data();
+      view.event_values = event_values.data();
+      view.N = labels.size();
+      view.D = shape.D;
+      view.E = shape.E;
+      view.labels = labels.data();
+      view.weights = weights.data();
+      return view;
+   }
+};
+
+template <class T>
+Network<T> make_network(NetworkShape s)
+{
+   return {s, Standardisation<T>::identity(s.D), Standardisation<T>::identity(s.E)};
+}
+
+template <class T>
+std::vector<T> random_parameters(NetworkShape s, unsigned seed)
+{
+   std::mt19937 random(seed);
+   std::normal_distribution<double> normal(0, 0.6);
+   std::vector<T> flat(s.parameters());
+   for (T &p : flat)
+      p = static_cast<T>(normal(random));
+   return flat;
+}
+
+std::vector<std::int64_t> everything(std::size_t N)
+{
+   std::vector<std::int64_t> batch(N);
+   std::iota(batch.begin(), batch.end(), std::int64_t(0));
+   return batch;
+}
+
+/// D, E, H, K
+const NetworkShape kShapes[] = {{1, 0, 1, 1}, {3, 2, 5, 1}, {2, 1, 3, 3}, {7, 3, 6, 4}, {4, 0, 13, 2}};
+
+template <class T>
+void run_everything(std::size_t N, std::size_t longest)
+{
+   for (const NetworkShape s : kShapes) {
+      const Events<T> events(s, N, longest, 4);
+      const auto batch = everything(N);
+      Network<T> network = make_network<T>(s);
+      network.set_parameters(random_parameters<T>(s, 9).data());
+      WorkLimits limits;
+      std::vector<T> first(s.parameters());
+      const LossSum expected = network.gradient(events.view(), batch.data(), N, 1, limits, first.data());
+      for (const std::size_t n_threads : {2, 3, 7}) {
+         limits.n_threads = n_threads;
+         std::vector<T> gradient(s.parameters());
+         const LossSum sum = network.gradient(events.view(), batch.data(), N, 1, limits, gradient.data());
+         CHECK(sum.loss == expected.loss && sum.weight == expected.weight && sum.n == expected.n);
+         CHECK(std::memcmp(first.data(), gradient.data(), first.size() * sizeof(T)) == 0);
+      }
+      const LossSum loss = network.loss(events.view(), batch.data(), N, 1, limits);
+      CHECK_NEAR(loss.loss, expected.loss, (sizeof(T) == 4 ? 1e-5 : 1e-12) * (1 + std::fabs(expected.loss)));
+   }
+}
+
+} // namespace
+
+TEST(gradient_is_the_derivative_of_the_loss)
+{
+   const double step = 1e-3;
+   for (const NetworkShape s : kShapes) {
+      const Events<double> events(s, 19, 11, 3);
+      const auto batch = everything(19);
+      Network<double> network = make_network<double>(s);
+      std::vector<double> p = random_parameters<double>(s, 8), gradient(p.size());
+      network.set_parameters(p.data());
+      const WorkLimits limits;
+      network.gradient(events.view(), batch.data(), 19, 1.5, limits, gradient.data());
+      for (std::size_t entry = 0; entry < p.size(); ++entry) {
+         double sums[4];
+         const double shifts[] = {2 * step, step, -step, -2 * step};
+         for (int n = 0; n < 4; ++n) {
+            std::vector<double> moved = p;
+            moved[entry] += shifts[n];
+            network.set_parameters(moved.data());
+            sums[n] = network.loss(events.view(), batch.data(), 19, 1.5, limits).loss;
+         }
+         const double expected = (8 * (sums[1] - sums[2]) - (sums[0] - sums[3])) / (12 * step);
+         CHECK_NEAR(gradient[entry], expected, 1e-8);
+      }
+   }
+}
+
+TEST(all_sizes_of_batches_and_lengths)
+{
+   for (const std::size_t N : {3, 16, 17, 32, 33, 71})
+      for (const std::size_t longest : {1, 4, 5, 9}) {
+         run_everything<float>(N, longest);
+         run_everything<double>(N, longest);
+      }
+}
+
+TEST(an_event_has_one_score)
+{
+   const NetworkShape s{3, 2, 5, 3};
+   const Events<float> events(s, 70, 6, 1);
+   Network<float> network = make_network<float>(s);
+   network.set_parameters(random_parameters<float>(s, 2).data());
+   std::vector<float> alone(70 * 3);
+   const WorkLimits limits;
+   for (std::int64_t n = 0; n < 70; ++n)
+      network.logits(events.view(), &n, 1, limits, alone.data() + 3 * n);
+   std::mt19937 random(7);
+   auto batch = everything(70);
+   for (std::size_t size = 1; size <= 70; ++size) {
+      std::shuffle(batch.begin(), batch.end(), random);
+      std::vector<float> together(size * 3);
+      network.logits(events.view(), batch.data(), size, limits, together.data());
+      for (std::size_t n = 0; n < size; ++n)
+         CHECK(std::memcmp(&together[3 * n], &alone[3 * static_cast<std::size_t>(batch[n])], 3 * sizeof(float)) == 0);
+   }
+}
+
+TEST(callers_side_by_side_share_a_network)
+{
+   const NetworkShape s{3, 2, 5, 1};
+   const Events<float> events(s, 200, 7, 1);
+   const auto batch = everything(200);
+   Network<float> network = make_network<float>(s);
+   network.set_parameters(random_parameters<float>(s, 2).data());
+   WorkLimits limits;
+   limits.n_threads = 3;
+   std::vector<float> expected(200);
+   network.logits(events.view(), batch.data(), 200, limits, expected.data());
+   std::vector<std::thread> callers;
+   std::vector<int> wrong(4);
+   for (std::size_t caller = 0; caller < wrong.size(); ++caller)
+      callers.emplace_back([&, caller] {
+         for (int repeat = 0; repeat < 20; ++repeat) {
+            std::vector<float> found(200);
+            network.logits(events.view(), batch.data(), 200, limits, found.data());
+            wrong[caller] += found != expected;
+         }
+      });
+   for (std::thread &caller : callers)
+      caller.join();
+   CHECK(wrong == std::vector<int>(4));
+}
+
+TEST(a_batch_without_events)
+{
+   const NetworkShape s{2, 1, 3, 1};
+   const Events<float> events(s, 5, 4, 1);
+   Network<float> network = make_network<float>(s);
+   network.set_parameters(random_parameters<float>(s, 2).data());
+   std::vector<float> gradient(s.parameters(), 5.f);
+   const LossSum sum = network.gradient(events.view(), nullptr, 0, 1, {}, gradient.data());
+   CHECK(sum.n == 0 && sum.loss == 0);
+   CHECK(gradient == std::vector<float>(s.parameters()));
+}
+
+TEST(sequences_beyond_the_memory_limit_are_refused)
+{
+   const NetworkShape s{3, 0, 5, 1};
+   WorkLimits limits;
+   limits.bytes_per_thread = 200000;
+   const std::size_t longest = Network<float>::longest_sequence(s, limits.bytes_per_thread);
+   CHECK(LayerBlock<float>::bytes(s.layer(), longest) <= limits.bytes_per_thread);
+   CHECK(LayerBlock<float>::bytes(s.layer(), longest + 1) > limits.bytes_per_thread);
+   const Events<float> fits(s, 3, longest, 1), does_not(s, 3, longest + 1, 1);
+   const auto batch = everything(3);
+   Network<float> network = make_network<float>(s);
+   network.set_parameters(random_parameters<float>(s, 2).data());
+   std::vector<float> gradient(s.parameters());
+   CHECK(network.gradient(fits.view(), batch.data(), 3, 1, limits, gradient.data()).n == 3);
+   CHECK_THROWS(network.gradient(does_not.view(), batch.data(), 3, 1, limits, gradient.data()), MemoryError,
+                "event 0 has " + std::to_string(longest + 1) + " steps");
+   CHECK_THROWS(network.loss(does_not.view(), batch.data(), 3, 1, limits), MemoryError, "limit of 200000 bytes allows");
+}
+
+TEST(the_bytes_of_a_block_are_those_it_takes)
+{
+   // the sum of the arrays that prepare() asks for, seen through their addresses: the block's own arithmetic must not drift
+   const LayerShape s{3, 5};
+   for (const std::size_t steps : {0, 1, 9}) {
+      constexpr std::size_t L = kLanes<double>;
+      const std::size_t columns = s.columns<double>();
+      const std::size_t numbers = (steps + 1) * s.inputs() * L + (steps + 1) * s.H * L + steps * s.H * L +
+                                  steps * s.rows() * L + 2 * s.H * L + kChunk<double> * L * columns;
+      CHECK(LayerBlock<double>::bytes(s, steps) == numbers * sizeof(double));
+   }
+}
+
+TEST(layer_on_arrays_over_awkward_shapes)
+{
+   std::mt19937 random(5);
+   std::normal_distribution<double> normal;
+   for (const std::size_t N : {0, 1, 17, 40})
+      for (const std::size_t steps : {0, 1, 9})
+         for (const LayerShape s : {LayerShape{1, 1}, LayerShape{3, 5}, LayerShape{9, 14}}) {
+            // exactly as large as asked for: a sanitizer sees what reads or writes beyond
+            const auto make = [&](std::size_t count) {
+               std::unique_ptr<float[]> array(new float[count]);
+               for (std::size_t n = 0; n < count; ++n)
+                  array[n] = static_cast<float>(normal(random));
+               return array;
+            };
+            const std::size_t H = s.H, states = N * steps * H;
+            const auto x = make(N * steps * s.D), W = make(4 * H * s.D), U = make(4 * H * H), b = make(4 * H), h0 = make(N * H),
+                       c0 = make(N * H), h = make(states), c = make(states), gates = make(4 * states), dh = make(states),
+                       dx = make(N * steps * s.D), dW = make(4 * H * s.D), dU = make(4 * H * H), db = make(4 * H),
+                       dh0 = make(N * H), dc0 = make(N * H), dgates = make(4 * states), dh_total = make(states),
+                       dc_total = make(states);
+            std::vector<std::int64_t> lengths(N);
+            for (std::int64_t &length : lengths)
+               length = static_cast<std::int64_t>(random() % (steps + 1));
+            const LayerArrays<float> in{N, steps, s, x.get(), W.get(), U.get(), b.get(), lengths.data(), h0.get(), c0.get()};
+            layer_forward(in, 3, h.get(), c.get(), gates.get());
+            layer_backward(in, h.get(), c.get(), gates.get(), dh.get(), 3,
+                           LayerArraysGradient<float>{dx.get(), dW.get(), dU.get(), db.get(), dh0.get(), dc0.get(), dgates.get(),
+                                                      dh_total.get(), dc_total.get()});
+            // the bias enters each gate as 1: its gradient is the sum of those of the gates
+            for (std::size_t row = 0; row < 4 * H; ++row) {
+               double sum = 0;
+               for (std::size_t at = row; at < 4 * states; at += 4 * H)
+                  sum += dgates[at];
+               CHECK_NEAR(db[row], sum, 1e-4);
+            }
+         }
+}
+
+TEST(training_is_the_same_for_any_number_of_threads)
+{
+   const NetworkShape s{2, 1, 6, 1};
+   const Events<float> events(s, 150, 8, 2);
+   std::vector<std::vector<float>> results;
+   for (const std::size_t n_threads : {1, 2, 3, 7}) {
+      TrainingOptions options;
+      options.epochs = 2;
+      options.batch_size = 40;
+      options.limits.n_threads = n_threads;
+      Trainer<float> trainer(s, Standardisation<float>::identity(2), Standardisation<float>::identity(1), options);
+      MemorySource<float> source(events.view(), everything(130), options.seed, true);
+      const LabelledView<float> view = events.view();
+      const auto all = everything(150);
+      const std::vector<std::int64_t> validate(all.begin() + 130, all.end());
+      const StopReason reason =
+         trainer.fit(source, &view, validate, [] { return true; }, [](const EpochRecord &) { return true; });
+      CHECK(reason == StopReason::AllEpochs);
+      results.push_back(trainer.parameters());
+   }
+   for (const auto &result : results)
+      CHECK(result == results[0]);
+}
+
+TEST_MAIN()
