@@ -75,7 +75,7 @@ def near_miss(name: str, known: Iterable[str], count: int = 3) -> str:
     names = list(dict.fromkeys(known))
     if not names:
         return "there are none"
-    lowered = {}
+    lowered: dict[str, str] = {}
     for candidate in names:
         lowered.setdefault(candidate.lower(), candidate)
     close = difflib.get_close_matches(name, names, n=count, cutoff=0.6)

@@ -53,7 +53,7 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
     document.recipe = ("Recipe", [("Format", "json")] if recipe else [], recipe, [])
     parameters = model.get_params()
     document.options = _attributes("Options", {k: v for k, v in parameters.items() if k not in _VOLATILE})
-    columns = [
+    columns: list[_Tree] = [
         ("Column", [("Name", name)], " ".join(repr(value) for value in values), [])
         for name, values in model.history.columns.items()
     ]

@@ -220,8 +220,13 @@ class Sequences:
             stop = max(start, stop)
             low, high = self.offsets[start], self.offsets[stop]
             return self._with(self.values[low:high], self.offsets[start : stop + 1] - low, slice(start, stop))
-        picked = np.arange(len(self))[index]
-        picked = np.atleast_1d(picked)
+        places = np.arange(len(self))
+        if isinstance(index, slice):
+            picked = places[index]
+        else:
+            chosen = np.asarray(index)
+            # an empty list has no type of its own
+            picked = np.atleast_1d(places[chosen if chosen.size else chosen.astype(np.int64)])
         lengths = self.lengths[picked]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         # position of every kept step: the event's own beginning, plus how far into the event the step is
