@@ -146,7 +146,10 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
             collect(document.features, "scale"),
             collect(document.event_features, "mean"),
             collect(document.event_features, "scale"),
-        )
+        ),
+        flat_steps=document.flat_steps,
+        dense=document.dense,
+        loss=document.loss,
     )
     model._trainer.parameters = document.parameters
     return model

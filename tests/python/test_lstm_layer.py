@@ -16,7 +16,16 @@ INSTRUCTION_SETS = _engine.instruction_sets()
 # (B, T, D, H): all different, none a multiple of a vector register, with lengths 0 and 1 among them (see make_case).
 # Blocks hold 16 (float64) or 32 (float32) sequences and weight gradients are taken 8 or 4 steps at a time: the last
 # three shapes need several of either.
-SHAPES = [(1, 2, 3, 5), (2, 1, 5, 3), (3, 7, 1, 2), (5, 4, 2, 1), (7, 3, 9, 6), (4, 19, 3, 7), (35, 5, 2, 3), (71, 2, 1, 3)]
+SHAPES = [
+    (1, 2, 3, 5),
+    (2, 1, 5, 3),
+    (3, 7, 1, 2),
+    (5, 4, 2, 1),
+    (7, 3, 9, 6),
+    (4, 19, 3, 7),
+    (35, 5, 2, 3),
+    (71, 2, 1, 3),
+]
 
 # Differences are quotients by the largest number of the tensor.
 TOLERANCE = {
@@ -252,7 +261,9 @@ def test_one_step_by_hand(dtype, instruction_set):
     i, f, g, o = formula(**{k: v.astype(np.float64) for k, v in arguments.items()}, lengths=lengths)[2][0, 0]
     c = f * c0[0] + i * g
     dc = d * o * (1 - np.tanh(c) ** 2)
-    z = np.concatenate([dc * g * i * (1 - i), dc * c0[0] * f * (1 - f), dc * i * (1 - g**2), d * np.tanh(c) * o * (1 - o)])
+    z = np.concatenate(
+        [dc * g * i * (1 - i), dc * c0[0] * f * (1 - f), dc * i * (1 - g**2), d * np.tanh(c) * o * (1 - o)]
+    )
     expected = {
         "dgates": z.reshape(1, 1, 4, 2),
         "dx": (W.T @ z).reshape(1, 1, 3),
@@ -317,7 +328,9 @@ def complex_step_derivatives(shape):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("shape", [*(s for s in SHAPES if s[0] < 6 and s[1] < 9), (2, 19, 2, 3), (18, 2, 1, 2)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [*(s for s in SHAPES if s[0] < 6 and s[1] < 9), (2, 19, 2, 3), (18, 2, 1, 2)], ids=str
+)
 def test_derivatives_of_the_formula(shape, dtype, instruction_set):
     arguments, lengths, dh = make_case(shape, dtype)
     gradient = lstm_backward(lstm_forward(**arguments, lengths=lengths), dh)

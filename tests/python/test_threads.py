@@ -48,9 +48,7 @@ def instruction_set(request, monkeypatch):
 def test_layer(n, dtype, instruction_set):
     rng = np.random.default_rng(n)
     lengths = rng.integers(0, 10, n)
-    x, W, U, b, dh = (
-        rng.normal(size=size).astype(dtype) for size in ((n, 9, 3), (28, 3), (28, 7), (28,), (n, 9, 7))
-    )
+    x, W, U, b, dh = (rng.normal(size=size).astype(dtype) for size in ((n, 9, 3), (28, 3), (28, 7), (28,), (n, 9, 7)))
     results = []
     for n_threads in THREADS:
         forward = lstm_forward(x, W, U, b, lengths, n_threads=n_threads)
@@ -190,7 +188,10 @@ def test_a_forked_child_trains(when):
 
 def test_exit_with_sleeping_threads():
     """The pool's threads must not hold up the end of the process."""
-    code = "import numpy as np, tmva_lstm_plugin as t; t.lstm_forward(*(np.ones(s) for s in ((99,3,1),(4,1),(4,1),(4,))), n_threads=5)"
+    code = """
+import numpy as np, tmva_lstm_plugin
+tmva_lstm_plugin.lstm_forward(*(np.ones(shape) for shape in ((99, 3, 1), (4, 1), (4, 1), (4,))), n_threads=5)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

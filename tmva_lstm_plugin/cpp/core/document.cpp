@@ -29,6 +29,7 @@ bool Probes::operator==(const Probes &other) const
 bool ModelDocument::operator==(const ModelDocument &other) const
 {
    return task == other.task && class_names == other.class_names && hidden == other.hidden &&
+          flat_steps == other.flat_steps && dense == other.dense && loss == other.loss && targets == other.targets &&
           features == other.features && event_features == other.event_features && max_length == other.max_length &&
           longest_length == other.longest_length && parameters == other.parameters && probes == other.probes &&
           recipe == other.recipe && options == other.options && training == other.training &&
@@ -108,12 +109,12 @@ void check_probes(const ModelDocument &document)
    }
    const std::size_t D = document.features.size();
    const std::size_t E = document.event_features.size();
-   const std::size_t classes = document.class_names.size();
+   const std::size_t classes = document.task == "regression" ? document.targets.size() : document.class_names.size();
    check_size(probes.values.size(), steps * D, "probes, values", text(steps) + " steps x " + text(D) + " features");
    check_size(probes.event_values.size(), events * E, "probes, event values",
               text(events) + " events x " + text(E) + " event features");
    check_size(probes.scores.size(), events * classes, "probes, scores",
-              text(events) + " events x " + text(classes) + " classes");
+              text(events) + " events x " + text(classes) + (document.task == "regression" ? " targets" : " classes"));
    check_finite(probes.values, "probes, values");
    check_finite(probes.event_values, "probes, event values");
    check_finite(probes.scores, "probes, scores");
@@ -123,13 +124,26 @@ void check_probes(const ModelDocument &document)
 std::size_t checked_outputs(const ModelDocument &document)
 {
    const std::size_t classes = document.class_names.size();
+   if (document.task == "regression") {
+      if (classes)
+         throw ModelError("classes: found " + text(classes) + " names, expected none for the task 'regression'");
+      if (document.targets.empty())
+         throw ModelError("targets: found none, expected at least one for the task 'regression'");
+      if (document.loss != Loss::MeanSquaredError)
+         throw ModelError("loss: found " + quoted(loss_name(document.loss)) +
+                          ", expected 'mean squared error' for the task 'regression'");
+      return document.targets.size();
+   }
+   if (!document.targets.empty())
+      throw ModelError("targets: found " + text(document.targets.size()) + ", expected none for the task " +
+                       quoted(document.task));
    if (document.task == "binary") {
       if (classes != 2)
          throw ModelError("classes: found " + text(classes) + " names, expected 2 for the task 'binary'");
       return 1;
    }
    if (document.task != "multiclass")
-      throw ModelError("task: found " + quoted(document.task) + ", expected 'binary' or 'multiclass'");
+      throw ModelError("task: found " + quoted(document.task) + ", expected 'binary', 'multiclass' or 'regression'");
    if (classes < 2)
       throw ModelError("classes: found " + text(classes) + " names, expected at least 2 for the task 'multiclass'");
    return classes;
@@ -148,12 +162,20 @@ void check(const ModelDocument &document)
       throw ModelError("hidden: found " + text(H) + " units, expected 1 to " + text(kLargestSize));
    check_features(document.features, "features");
    check_features(document.event_features, "event features");
+   check_features(document.targets, "targets");
+   if (document.flat_steps > kLargestSize || document.flat_steps * H > kLargestSize)
+      throw ModelError("steps joined by the dense layers: found " + text(document.flat_steps) + " of " + text(H) +
+                       " hidden units, expected at most " + text(kLargestSize) + " states in all");
+   for (const DenseSpec &layer : document.dense)
+      if (layer.width == 0 || layer.width > kLargestSize)
+         throw ModelError("dense layers: found the width " + text(layer.width) + ", expected 1 to " + text(kLargestSize));
    if (document.max_length < 0 || document.longest_length < 0)
       throw ModelError("sequences: max_length " + std::to_string(document.max_length) + " and longest_length " +
                        std::to_string(document.longest_length) + ", expected at least 0");
-   check_size(document.parameters.size(), parameter_count(D, E, H, outputs), "parameters",
+   check_size(document.parameters.size(), network_shape(document).parameters(), "parameters",
               "all weights for " + text(D) + " features, " + text(E) + " event features, " + text(H) +
-                 " hidden units, " + text(outputs) + " outputs");
+                 " hidden units, " + text(outputs) + " outputs" +
+                 (document.dense.empty() ? "" : ", " + text(document.dense.size()) + " hidden dense layers"));
    check_finite(document.parameters, "parameters");
    check_probes(document);
 }
@@ -282,6 +304,24 @@ std::vector<std::int64_t> read_offsets(const Place &place)
    return offsets;
 }
 
+Activation read_activation(const Place &place)
+{
+   try {
+      return activation_from_name(place.string("Activation"));
+   } catch (const ArgumentError &error) {
+      throw ModelError(place.path + ": " + error.what());
+   }
+}
+
+Loss read_loss(const Place &place)
+{
+   try {
+      return loss_from_name(place.string("Loss"));
+   } catch (const ArgumentError &error) {
+      throw ModelError(place.path + ": " + error.what());
+   }
+}
+
 Probes read_probes(const Place &place)
 {
    return {read_floats(place.child("Values")), read_offsets(place.child("Offsets")),
@@ -299,6 +339,12 @@ std::size_t parameter_count(std::size_t D, std::size_t E, std::size_t H, std::si
    return 4 * H * (D + H + 1) + outputs * (H + E + 1);
 }
 
+NetworkShape network_shape(const ModelDocument &document)
+{
+   return {document.features.size(), document.event_features.size(), document.hidden, checked_outputs(document),
+           document.flat_steps,      document.dense,                 document.loss};
+}
+
 Node to_node(const ModelDocument &document)
 {
    check(document);
@@ -311,9 +357,14 @@ Node to_node(const ModelDocument &document)
                              {"Features", text(document.features.size())},
                              {"EventFeatures", text(document.event_features.size())},
                              {"Hidden", text(document.hidden)},
-                             {"Outputs", text(outputs)}},
+                             {"FlatSteps", text(document.flat_steps)},
+                             {"Outputs", text(outputs)},
+                             {"Loss", loss_name(document.loss)}},
                             {},
                             {}});
+   for (const DenseSpec &layer : document.dense)
+      root.children.back().children.push_back(
+         {"Dense", {{"Width", text(layer.width)}, {"Activation", activation_name(layer.activation)}}, {}, {}});
    root.children.push_back({"Sequences",
                             {{"MaxLength", std::to_string(document.max_length)},
                              {"LongestLength", std::to_string(document.longest_length)}},
@@ -322,6 +373,7 @@ Node to_node(const ModelDocument &document)
    root.children.push_back(classes_node(document.class_names));
    root.children.push_back(features_node("Features", document.features));
    root.children.push_back(features_node("EventFeatures", document.event_features));
+   root.children.push_back(features_node("Targets", document.targets));
    root.children.push_back(own_node(document.recipe, "Recipe"));
    root.children.push_back(own_node(document.options, "Options"));
    root.children.push_back(own_node(document.training, "Training"));
@@ -356,8 +408,15 @@ ModelDocument from_node(const Node &node)
    document.task = network.string("Task");
    document.class_names = read_classes(root.child("Classes"));
    document.hidden = static_cast<std::size_t>(network.count("Hidden"));
+   document.flat_steps = static_cast<std::size_t>(network.count("FlatSteps"));
+   for (const Node &each : network.node.children) {
+      const Place layer{each, network.path + "/" + each.name};
+      document.dense.push_back({static_cast<std::size_t>(layer.count("Width")), read_activation(layer)});
+   }
+   document.loss = read_loss(network);
    document.features = read_features(root.child("Features"));
    document.event_features = read_features(root.child("EventFeatures"));
+   document.targets = read_features(root.child("Targets"));
    document.max_length = sequences.count("MaxLength");
    document.longest_length = sequences.count("LongestLength");
    document.parameters = read_floats(root.child("Parameters"));

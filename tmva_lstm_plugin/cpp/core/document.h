@@ -5,7 +5,7 @@
 /// tree with the XML library of its side (Python's own, or TMVA's), inside the `<Weights>` node of a TMVA weights file.
 #pragma once
 
-#include "namespace.h"
+#include "network.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -59,15 +59,19 @@ struct ModelDocument {
    /// The format this build writes; it reads 1 up to this number.
    static constexpr int kFormat = 1;
 
-   std::string task = "binary"; ///< "binary" (one logit) or "multiclass" (one logit a class)
-   std::vector<std::string> class_names;
-   std::size_t hidden = 0; ///< H
+   std::string task = "binary"; ///< "binary" (one logit), "multiclass" (one logit a class), or "regression"
+   std::vector<std::string> class_names; ///< none in a regression
+   std::size_t hidden = 0;               ///< H
+   std::size_t flat_steps = 0;           ///< see NetworkShape
+   std::vector<DenseSpec> dense;         ///< hidden dense layers
+   Loss loss = Loss::CrossEntropy;
+   std::vector<FeatureSpec> targets; ///< of a regression: value = mean + scale * output
    std::vector<FeatureSpec> features;
    std::vector<FeatureSpec> event_features;
    std::int64_t max_length = 0;     ///< steps kept of a sequence; 0: all
    std::int64_t longest_length = 0; ///< longest sequence of the training part
-   /// All trainable numbers, in the order of the network's parameter layout: W (4H x D), U (4H x H), b (4H), then the
-   /// head's W (outputs x (H + E)) and b (outputs); row-major, gate order i, f, g, o.
+   /// All trainable numbers, in the order of parameter_layout() in network.h: W (4H x D), U (4H x H), b (4H), then W and b of
+   /// each dense layer, the head being the last; row-major, gate order i, f, g, o.
    std::vector<float> parameters;
    Probes probes;
    Node recipe{"Recipe", {}, {}, {}};         ///< how the events were read; the doors' own, opaque to the core
@@ -79,8 +83,11 @@ struct ModelDocument {
    bool operator!=(const ModelDocument &other) const { return !(*this == other); }
 };
 
-/// How many parameters a document of these sizes must carry. Throws ArgumentError when a size is beyond 2^24.
+/// How many parameters a document without hidden dense layers must carry. Throws ArgumentError when a size is beyond 2^24.
 std::size_t parameter_count(std::size_t D, std::size_t E, std::size_t H, std::size_t outputs);
+
+/// The network that a valid document describes.
+NetworkShape network_shape(const ModelDocument &document);
 
 /// The document as a tree called `LSTMModel`, with its format number and a CRC-32 (IEEE 802.3) over everything but the
 /// provenance. Floats are written as base64 of little-endian float32, so a round trip keeps every bit.

@@ -1,6 +1,6 @@
-/// \file
-/// Cross entropy from logits, and probabilities.
-#include "network.h"
+#include "loss.h"
+
+#include "error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -45,24 +45,70 @@ void probabilities(const T *logits, std::size_t n, std::size_t K, T *out)
       }
 }
 
+namespace {
+
+/// -y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) = max(z, 0) - y z + log(1 + exp(-|z|)), for y = 0 or 1.
 template <class T>
-double cross_entropy(const T *logits, std::size_t K, std::int32_t label, T *dlogits)
+double sigmoid_cross_entropy(T z, bool y, T *dz)
 {
-   if (K == 1) {
-      // -y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) = max(z, 0) - y z + log(1 + exp(-|z|))
-      const T z = *logits;
-      *dlogits = sigmoid(z) - T(label);
-      return std::max(z, T(0)) - (label ? z : T(0)) + std::log1p(std::exp(-std::abs(z)));
+   *dz = sigmoid(z) - T(y);
+   return std::max(z, T(0)) - (y ? z : T(0)) + std::log1p(std::exp(-std::abs(z)));
+}
+
+constexpr const char *kNames[] = {"cross entropy", "sigmoid cross entropy", "mean squared error"};
+
+} // namespace
+
+const char *loss_name(Loss loss)
+{
+   return kNames[static_cast<int>(loss)];
+}
+
+Loss loss_from_name(const std::string &name)
+{
+   for (int k = 0; k < 3; ++k)
+      if (name == kNames[k])
+         return static_cast<Loss>(k);
+   throw ArgumentError("there is no loss '" + name + "'; there are 'cross entropy', 'sigmoid cross entropy' and "
+                       "'mean squared error'");
+}
+
+template <class T>
+double event_loss(Loss loss, const T *z, std::size_t K, std::int32_t label, const T *targets, T *dz)
+{
+   // with one output, class 1 is what it stands for
+   const auto is_class = [&](std::size_t k) { return static_cast<std::size_t>(label) == (K == 1 ? 1 : k); };
+   switch (loss) {
+   case Loss::MeanSquaredError: {
+      double sum = 0;
+      for (std::size_t k = 0; k < K; ++k) {
+         const T difference = z[k] - (targets ? targets[k] : T(is_class(k)));
+         dz[k] = 2 * difference / static_cast<T>(K);
+         sum += static_cast<double>(difference) * static_cast<double>(difference);
+      }
+      return sum / static_cast<double>(K);
    }
-   const T log_sum = softmax(logits, K, dlogits);
-   dlogits[label] -= T(1);
-   return log_sum - logits[label];
+   case Loss::CrossEntropy:
+      if (K > 1) {
+         const T log_sum = softmax(z, K, dz);
+         dz[label] -= T(1);
+         return log_sum - z[label];
+      }
+      [[fallthrough]];
+   case Loss::SigmoidCrossEntropy: {
+      double sum = 0;
+      for (std::size_t k = 0; k < K; ++k)
+         sum += sigmoid_cross_entropy(z[k], is_class(k), dz + k);
+      return sum;
+   }
+   }
+   return 0;
 }
 
 template void probabilities(const float *, std::size_t, std::size_t, float *);
 template void probabilities(const double *, std::size_t, std::size_t, double *);
-template double cross_entropy(const float *, std::size_t, std::int32_t, float *);
-template double cross_entropy(const double *, std::size_t, std::int32_t, double *);
+template double event_loss(Loss, const float *, std::size_t, std::int32_t, const float *, float *);
+template double event_loss(Loss, const double *, std::size_t, std::int32_t, const double *, double *);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

@@ -16,38 +16,71 @@ constexpr std::size_t kSlots = 16;
 
 } // namespace
 
-std::vector<ParameterView> parameter_layout(NetworkShape s)
+std::vector<DenseShape> NetworkShape::dense_layers() const
+{
+   std::vector<DenseShape> layers;
+   std::size_t inputs = joined();
+   for (const DenseSpec &spec : dense) {
+      layers.push_back({inputs, spec.width});
+      inputs = spec.width;
+   }
+   layers.push_back({inputs, K});
+   return layers;
+}
+
+std::size_t NetworkShape::parameters() const
+{
+   std::size_t count = layer().parameters();
+   for (const DenseShape &each : dense_layers())
+      count += each.parameters();
+   return count;
+}
+
+std::vector<ParameterView> parameter_layout(const NetworkShape &s)
 {
    std::vector<ParameterView> layout;
    std::size_t offset = 0;
-   auto add = [&](const char *name, std::size_t rows, std::size_t columns) {
+   auto add = [&](const std::string &name, std::size_t rows, std::size_t columns) {
       layout.push_back({name, offset, rows, columns});
       offset += rows * columns;
    };
    add("lstm.W", 4 * s.H, s.D);
    add("lstm.U", 4 * s.H, s.H);
    add("lstm.b", 4 * s.H, 1);
-   add("head.W", s.K, s.head_inputs());
-   add("head.b", s.K, 1);
+   const std::vector<DenseShape> layers = s.dense_layers();
+   for (std::size_t n = 0; n < layers.size(); ++n) {
+      const std::string name = n + 1 < layers.size() ? "dense" + std::to_string(n + 1) : "head";
+      add(name + ".W", layers[n].width, layers[n].inputs);
+      add(name + ".b", layers[n].width, 1);
+   }
    return layout;
 }
 
+/// One thread's block.
 template <class T>
 struct Network<T>::Work {
+   struct Dense {
+      AlignedArray<T> pre, y, dy; ///< [panel_rows()][L]
+   };
    LayerBlock<T> block;
    std::size_t n_lanes = 0;
    const std::int64_t *events = nullptr;    ///< events in the lanes
    const std::int64_t *positions = nullptr; ///< their positions in the batch
-   AlignedArray<T> state;                   ///< [H + E][L], input of the head
-   AlignedArray<T> dstate;                  ///< [H][L]
-   AlignedArray<T> logits;                  ///< [L][K]
-   AlignedArray<T> dlogits;                 ///< [L][K]
+   AlignedArray<T> joined;                  ///< [joined()][L], input of the first dense layer
+   AlignedArray<T> djoined;                 ///< its gradient
+   std::vector<Dense> dense;
+   AlignedArray<T> panel;  ///< room for the transposed input of a dense layer
+   AlignedArray<T> dsteps; ///< [T][H][L], gradient of the states of all steps
+
+   /// Output k of lane e stands at outputs()[k * L + e].
+   T *outputs() { return dense.back().y.data(); }
 };
 
+/// One gradient sum.
 template <class T>
 struct Network<T>::Slot {
-   AlignedArray<T> panel; ///< [4H][C], see LayerShape::columns
-   std::vector<T> head;   ///< like fHead
+   AlignedArray<T> panel;              ///< [4H][C], see LayerShape::columns
+   std::vector<AlignedArray<T>> dense; ///< see DenseLayer::backward
    LossSum sum;
 };
 
@@ -57,14 +90,13 @@ struct Network<T>::Blocks {
    Blocks(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch);
 
    std::vector<std::int64_t> positions; ///< in the batch
-   std::vector<std::int64_t> events;
+   std::vector<std::int64_t> events;    ///< the events themselves
    std::size_t count;
 };
 
 template <class T>
-Network<T>::Network(NetworkShape shape, Standardisation<T> features, Standardisation<T> event_features)
-   : fShape(shape), fFeatures(std::move(features)), fEventFeatures(std::move(event_features)),
-     fHead(shape.head_parameters())
+Network<T>::Network(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features)
+   : fShape(shape), fFeatures(std::move(features)), fEventFeatures(std::move(event_features))
 {
    if (shape.D == 0 || shape.H == 0 || shape.K == 0)
       throw ArgumentError("a network needs at least one feature, one hidden unit and one output; it was given D = " +
@@ -74,6 +106,12 @@ Network<T>::Network(NetworkShape shape, Standardisation<T> features, Standardisa
       throw ArgumentError("standardisation of " + std::to_string(fFeatures.mean.size()) + " features and " +
                           std::to_string(fEventFeatures.mean.size()) + " event features given for " +
                           std::to_string(shape.D) + " and " + std::to_string(shape.E));
+   const std::vector<DenseShape> layers = shape.dense_layers();
+   for (std::size_t n = 0; n < layers.size(); ++n) {
+      if (layers[n].width == 0)
+         throw ArgumentError("dense layer " + std::to_string(n + 1) + " has width 0; it needs at least 1");
+      fDense.emplace_back(layers[n], n < shape.dense.size() ? shape.dense[n].activation : Activation::Linear);
+   }
 }
 
 template <class T>
@@ -86,13 +124,17 @@ Network<T> &Network<T>::operator=(Network &&) noexcept = default;
 template <class T>
 void Network<T>::set_parameters(const T *flat)
 {
-   const Parameters<const T> p(fShape, flat);
-   fLayer.pack(fShape.layer(), p.W, p.U, p.b, false);
-   std::copy_n(p.head_W, fHead.size(), fHead.begin());
+   const std::size_t D = fShape.D, H = fShape.H;
+   fLayer.pack(fShape.layer(), flat, flat + 4 * H * D, flat + 4 * H * (D + H), false);
+   flat += fShape.layer().parameters();
+   for (DenseLayer<T> &layer : fDense) {
+      layer.pack(flat, flat + layer.shape().width * layer.shape().inputs);
+      flat += layer.shape().parameters();
+   }
 }
 
 template <class T>
-std::size_t Network<T>::longest_sequence(NetworkShape shape, std::size_t bytes)
+std::size_t Network<T>::longest_sequence(const NetworkShape &shape, std::size_t bytes)
 {
    const std::size_t fixed = LayerBlock<T>::bytes(shape.layer(), 0);
    const std::size_t a_step = LayerBlock<T>::bytes(shape.layer(), 1) - fixed;
@@ -104,14 +146,19 @@ void Network<T>::check_lengths(const SequenceView<T> &events, const std::int64_t
                                const WorkLimits &limits) const
 {
    const std::size_t longest = longest_sequence(fShape, limits.bytes_per_thread);
-   for (std::size_t n = 0; n < n_batch; ++n)
-      if (events.length(batch[n]) > longest)
-         throw MemoryError("event " + std::to_string(batch[n]) + " has " + std::to_string(events.length(batch[n])) +
-                           " steps, which need " +
-                           std::to_string(LayerBlock<T>::bytes(fShape.layer(), events.length(batch[n]))) +
+   for (std::size_t n = 0; n < n_batch; ++n) {
+      const std::size_t length = events.length(batch[n]);
+      if (length > longest)
+         throw MemoryError("event " + std::to_string(batch[n]) + " has " + std::to_string(length) +
+                           " steps, which need " + std::to_string(LayerBlock<T>::bytes(fShape.layer(), length)) +
                            " bytes of activations a thread; the limit of " + std::to_string(limits.bytes_per_thread) +
                            " bytes allows " + std::to_string(longest) +
                            " steps: raise the memory limit, or keep fewer steps of a sequence (max_length)");
+      if (fShape.flat_steps && length > fShape.flat_steps)
+         throw ArgumentError("event " + std::to_string(batch[n]) + " has " + std::to_string(length) +
+                             " steps; this network joins the states of " + std::to_string(fShape.flat_steps) +
+                             " steps: keep at most so many (max_length)");
+   }
 }
 
 template <class T>
@@ -126,7 +173,7 @@ Network<T>::Blocks::Blocks(const SequenceView<T> &view, const std::int64_t *batc
       events[n] = batch[positions[n]];
 }
 
-/// Puts the events of a block into lanes: standardised steps, zero initial state, standardised event features.
+/// Puts the events of a block into lanes: standardised steps, zero initial state.
 template <class T>
 void Network<T>::load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const
 {
@@ -154,61 +201,100 @@ void Network<T>::load_block(const SequenceView<T> &events, const Blocks &blocks,
             x[d * L + lane] = (row[d] - fFeatures.mean[d]) * fFeatures.inverse[d];
       }
    }
+}
 
-   work.state.require(fShape.head_inputs() * L);
-   T *joined = work.state.data() + H * L;
-   std::fill_n(joined, fShape.E * L, T(0));
+/// Input of the first dense layer: the last true state, or those of all steps, then the standardised event features.
+template <class T>
+void Network<T>::join_states(const SequenceView<T> &events, Work &work) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   const std::size_t H = fShape.H, states = fShape.joined() - fShape.E;
+   work.joined.require(fShape.joined() * L);
+   work.joined.fill(T(0));
+   if (fShape.flat_steps) {
+      for (std::size_t t = 0; t < work.block.steps(); ++t)
+         for (std::size_t j = 0; j < H; ++j)
+            std::copy_n(work.block.h(t + 1) + j * L, work.block.running(t), work.joined.data() + (t * H + j) * L);
+   } else {
+      for (std::size_t j = 0; j < H; ++j)
+         for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
+            work.joined[j * L + lane] = work.block.h(work.block.length(lane))[j * L + lane];
+   }
    for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
       for (std::size_t e = 0; e < fShape.E; ++e) {
          const T value = events.event_values[static_cast<std::size_t>(work.events[lane]) * fShape.E + e];
-         joined[e * L + lane] = (value - fEventFeatures.mean[e]) * fEventFeatures.inverse[e];
+         work.joined[(states + e) * L + lane] = (value - fEventFeatures.mean[e]) * fEventFeatures.inverse[e];
       }
 }
 
-/// logits = head.W [last true h; event features] + head.b
 template <class T>
-void Network<T>::head_forward(Work &work) const
+void Network<T>::forward_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block,
+                               Work &work) const
 {
-   constexpr std::size_t L = kLanes<T>;
-   const std::size_t inputs = fShape.head_inputs();
-   for (std::size_t j = 0; j < fShape.H; ++j)
-      for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
-         work.state[j * L + lane] = work.block.h(work.block.length(lane))[j * L + lane];
-   work.logits.require(L * fShape.K);
-   for (std::size_t k = 0; k < fShape.K; ++k) {
-      const T *w = fHead.data() + k * inputs;
-      T sums[L];
-      std::fill_n(sums, L, fHead[fShape.K * inputs + k]);
-      for (std::size_t m = 0; m < inputs; ++m)
-         for (std::size_t lane = 0; lane < L; ++lane)
-            sums[lane] += w[m] * work.state[m * L + lane];
-      for (std::size_t lane = 0; lane < L; ++lane)
-         work.logits[lane * fShape.K + k] = sums[lane];
+   load_block(events, blocks, block, work);
+   forward(fLayer, work.block);
+   join_states(events, work);
+   work.dense.resize(fDense.size());
+   const T *x = work.joined.data();
+   for (std::size_t n = 0; n < fDense.size(); ++n) {
+      typename Work::Dense &at = work.dense[n];
+      at.pre.require(fDense[n].shape().panel_rows() * kLanes<T>);
+      at.y.require(fDense[n].shape().panel_rows() * kLanes<T>);
+      fDense[n].forward(x, at.pre.data(), at.y.data(), work.n_lanes);
+      x = at.y.data();
    }
 }
 
-/// Gradients of head.W and head.b into the slot, that of the last state into work.dstate.
+/// Loss of the events of the block, and its gradient into the head's dy.
 template <class T>
-void Network<T>::head_backward(Work &work, Slot &slot) const
+void Network<T>::loss_of_block(const LabelledView<T> &events, double weight_scale, Work &work, LossSum &sum) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t inputs = fShape.head_inputs(), H = fShape.H;
-   work.dstate.require(H * L);
-   work.dstate.fill(T(0));
-   for (std::size_t k = 0; k < fShape.K; ++k) {
-      const T *w = fHead.data() + k * inputs;
-      T *dw = slot.head.data() + k * inputs;
-      T &db = slot.head[fShape.K * inputs + k];
-      for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
-         db += work.dlogits[lane * fShape.K + k];
-      for (std::size_t m = 0; m < inputs; ++m)
-         for (std::size_t lane = 0; lane < work.n_lanes; ++lane) {
-            const T dlogit = work.dlogits[lane * fShape.K + k];
-            dw[m] += dlogit * work.state[m * L + lane];
-            if (m < H)
-               work.dstate[m * L + lane] += w[m] * dlogit;
-         }
+   const std::size_t K = fShape.K;
+   typename Work::Dense &head = work.dense.back();
+   head.dy.require(fDense.back().shape().panel_rows() * L);
+   std::vector<T> z(K), dz(K);
+   for (std::size_t lane = 0; lane < work.n_lanes; ++lane) {
+      const std::int64_t event = work.events[lane];
+      const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
+      for (std::size_t k = 0; k < K; ++k)
+         z[k] = head.y[k * L + lane];
+      const double loss = event_loss(fShape.loss, z.data(), K, events.labels ? events.labels[event] : 0,
+                                     events.targets ? events.targets + static_cast<std::size_t>(event) * K : nullptr,
+                                     dz.data());
+      for (std::size_t k = 0; k < K; ++k)
+         head.dy[k * L + lane] = dz[k] * static_cast<T>(weight);
+      sum.loss += weight * loss;
+      sum.weight += weight;
+      sum.n += weight != 0;
    }
+}
+
+template <class T>
+void Network<T>::backward_block(Work &work, Slot &slot) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   work.djoined.require(fShape.joined() * L);
+   for (std::size_t n = fDense.size(); n-- > 0;) {
+      const DenseShape shape = fDense[n].shape();
+      typename Work::Dense &at = work.dense[n];
+      work.panel.require(L * shape.template columns<T>());
+      T *dx = work.djoined.data();
+      if (n > 0) {
+         work.dense[n - 1].dy.require(fDense[n - 1].shape().panel_rows() * L);
+         dx = work.dense[n - 1].dy.data();
+      }
+      fDense[n].backward(n ? work.dense[n - 1].y.data() : work.joined.data(), at.pre.data(), at.y.data(), at.dy.data(),
+                         dx, work.panel.data(), slot.dense[n].data(), work.n_lanes);
+   }
+   LossGradient<T> loss;
+   if (fShape.flat_steps)
+      loss.dh_steps = work.djoined.data(); // time-major, as the states were joined
+   else
+      loss.dh_final = work.djoined.data();
+   LayerGradient<T> wanted;
+   wanted.dparameters = slot.panel.data();
+   backward<T>(fLayer, work.block, loss, wanted);
 }
 
 template <class T>
@@ -217,37 +303,25 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
 {
    check_lengths(events, batch, n_batch, limits);
    const Blocks blocks(events, batch, n_batch);
-   const std::size_t n_slots = std::clamp<std::size_t>(blocks.count, 1, kSlots);
-   const std::size_t C = fShape.layer().template columns<T>(), panel = fShape.layer().rows() * C;
-   fWork.resize(std::max({fWork.size(), limits.n_threads, std::size_t(1)}));
+   const std::size_t n_slots = std::min(blocks.count, kSlots);
+   fWork.resize(std::max(fWork.size(), limits.n_threads));
    fSlots.resize(std::max(fSlots.size(), n_slots));
 
    parallel_for(n_slots, limits.n_threads, [&](std::size_t index, std::size_t thread) {
       Slot &slot = fSlots[index];
       Work &work = fWork[thread];
-      slot.panel.require(panel);
+      slot.panel.require(fShape.layer().rows() * fShape.layer().template columns<T>());
       slot.panel.fill(T(0));
-      slot.head.assign(fHead.size(), T(0));
+      slot.dense.resize(fDense.size());
+      for (std::size_t n = 0; n < fDense.size(); ++n) {
+         slot.dense[n].require(fDense[n].shape().panel_rows() * fDense[n].shape().template columns<T>());
+         slot.dense[n].fill(T(0));
+      }
       slot.sum = {};
       for (std::size_t block = index; block < blocks.count; block += n_slots) {
-         load_block(events, blocks, block, work);
-         forward(fLayer, work.block);
-         head_forward(work);
-         work.dlogits.require(kLanes<T> * fShape.K);
-         for (std::size_t lane = 0; lane < work.n_lanes; ++lane) {
-            const std::int64_t event = work.events[lane];
-            const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
-            T *dlogits = work.dlogits.data() + lane * fShape.K;
-            const double loss =
-               cross_entropy(work.logits.data() + lane * fShape.K, fShape.K, events.labels[event], dlogits);
-            for (std::size_t k = 0; k < fShape.K; ++k)
-               dlogits[k] *= static_cast<T>(weight);
-            slot.sum.loss += weight * loss;
-            slot.sum.weight += weight;
-            slot.sum.n += weight != 0;
-         }
-         head_backward(work, slot);
-         backward<T>(fLayer, work.block, {nullptr, work.dstate.data()}, {slot.panel.data(), nullptr, nullptr, nullptr});
+         forward_block(events, blocks, block, work);
+         loss_of_block(events, weight_scale, work, slot.sum);
+         backward_block(work, slot);
       }
    });
 
@@ -257,27 +331,45 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
       sum.weight += fSlots[index].sum.weight;
       sum.n += fSlots[index].sum.n;
    }
-   // slots are added in order, each thread taking some rows of the panel
-   const Parameters<T> gradient(fShape, flat);
+   if (n_slots)
+      sum_slots(n_slots, limits.n_threads, flat);
+   else
+      std::fill_n(flat, fShape.parameters(), T(0));
+   return sum;
+}
+
+/// Adds the slots in order, each thread taking some rows of the panels, and writes the flat gradient.
+template <class T>
+void Network<T>::sum_slots(std::size_t n_slots, std::size_t n_threads, T *flat)
+{
+   const std::size_t D = fShape.D, H = fShape.H, C = fShape.layer().template columns<T>();
+   const auto add = [n_slots](auto panel_of_slot, std::size_t first, std::size_t count) {
+      T *total = panel_of_slot(0) + first;
+      for (std::size_t index = 1; index < n_slots; ++index) {
+         const T *part = panel_of_slot(index) + first;
+         for (std::size_t n = 0; n < count; ++n)
+            total[n] += part[n];
+      }
+      return total;
+   };
    const std::size_t rows = fShape.layer().rows(), rows_a_task = std::max<std::size_t>(1, 65536 / (C * kSlots));
-   parallel_for((rows + rows_a_task - 1) / rows_a_task, limits.n_threads, [&](std::size_t task, std::size_t) {
+   parallel_for((rows + rows_a_task - 1) / rows_a_task, n_threads, [&](std::size_t task, std::size_t) {
+      const auto panel = [&](std::size_t index) { return fSlots[index].panel.data(); };
       for (std::size_t row = task * rows_a_task; row < std::min(rows, (task + 1) * rows_a_task); ++row) {
-         T *total = fSlots[0].panel.data() + row * C;
-         for (std::size_t index = 1; index < n_slots; ++index) {
-            const T *part = fSlots[index].panel.data() + row * C;
-            for (std::size_t column = 0; column < C; ++column)
-               total[column] += part[column];
-         }
-         std::copy_n(total, fShape.D, gradient.W + row * fShape.D);
-         std::copy_n(total + fShape.D, fShape.H, gradient.U + row * fShape.H);
-         gradient.b[row] = total[fShape.D + fShape.H];
+         const T *total = add(panel, row * C, C);
+         std::copy_n(total, D, flat + row * D);
+         std::copy_n(total + D, H, flat + 4 * H * D + row * H);
+         flat[4 * H * (D + H) + row] = total[D + H];
       }
    });
-   std::fill_n(gradient.head_W, fHead.size(), T(0));
-   for (std::size_t index = 0; index < n_slots; ++index)
-      for (std::size_t n = 0; n < fHead.size(); ++n)
-         gradient.head_W[n] += fSlots[index].head[n];
-   return sum;
+   flat += fShape.layer().parameters();
+   for (std::size_t layer = 0; layer < fDense.size(); ++layer) {
+      const DenseShape shape = fDense[layer].shape();
+      const T *total = add([&](std::size_t index) { return fSlots[index].dense[layer].data(); }, 0,
+                           shape.panel_rows() * shape.template columns<T>());
+      fDense[layer].unpack(total, flat, flat + shape.width * shape.inputs);
+      flat += shape.parameters();
+   }
 }
 
 template <class T>
@@ -286,15 +378,14 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
 {
    check_lengths(events, batch, n_batch, limits);
    const Blocks blocks(events, batch, n_batch);
+   const std::size_t K = fShape.K;
    std::vector<Work> works(std::clamp<std::size_t>(limits.n_threads, 1, blocks.count + 1));
    parallel_for(blocks.count, works.size(), [&](std::size_t block, std::size_t thread) {
       Work &work = works[thread];
-      load_block(events, blocks, block, work);
-      forward(fLayer, work.block);
-      head_forward(work);
+      forward_block(events, blocks, block, work);
       for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
-         std::copy_n(work.logits.data() + lane * fShape.K, fShape.K,
-                     out + static_cast<std::size_t>(work.positions[lane]) * fShape.K);
+         for (std::size_t k = 0; k < K; ++k)
+            out[static_cast<std::size_t>(work.positions[lane]) * K + k] = work.outputs()[k * kLanes<T> + lane];
    });
 }
 
@@ -302,13 +393,16 @@ template <class T>
 LossSum Network<T>::loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                          double weight_scale, const WorkLimits &limits) const
 {
-   std::vector<T> z(n_batch * fShape.K), unused(fShape.K);
+   const std::size_t K = fShape.K;
+   std::vector<T> z(n_batch * K), unused(K);
    logits(events, batch, n_batch, limits, z.data());
    LossSum sum;
    for (std::size_t n = 0; n < n_batch; ++n) {
-      const double weight = events.weights ? events.weights[batch[n]] * weight_scale : 1.;
-      sum.loss +=
-         weight * cross_entropy(z.data() + n * fShape.K, fShape.K, events.labels[batch[n]], unused.data());
+      const std::int64_t event = batch[n];
+      const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
+      const T *targets = events.targets ? events.targets + static_cast<std::size_t>(event) * K : nullptr;
+      sum.loss += weight * event_loss(fShape.loss, z.data() + n * K, K, events.labels ? events.labels[event] : 0,
+                                      targets, unused.data());
       sum.weight += weight;
       sum.n += weight != 0;
    }

@@ -1,7 +1,10 @@
 /// \file
-/// The network: an LSTM layer, its last true state joined with event-level features, a dense head, and the loss.
+/// The network: an LSTM layer; its last true state (or the states of all steps) joined with event-level features; hidden dense
+/// layers, a linear head, and the loss.
 #pragma once
 
+#include "dense_layer.h"
+#include "loss.h"
 #include "lstm_layer.h"
 #include "preprocess.h"
 
@@ -23,23 +26,29 @@ struct SequenceView {
    std::size_t length(std::int64_t event) const { return static_cast<std::size_t>(offsets[event + 1] - offsets[event]); }
 };
 
-/// Events with their classes and weights.
+/// Events with what they are to give, and their weights.
 template <class T>
 struct LabelledView : SequenceView<T> {
-   const std::int32_t *labels = nullptr; ///< (N), in [0, classes)
+   const std::int32_t *labels = nullptr; ///< (N), in [0, classes); null in a regression
+   const T *targets = nullptr;           ///< (N, K) in a regression, standardised by the caller; else null
    const double *weights = nullptr;      ///< (N), or null: all 1
 };
 
-/// Sizes of a network.
+/// What a network is made of.
 struct NetworkShape {
    std::size_t D = 0, E = 0, H = 0;
-   std::size_t K = 1; ///< logits: 1 with the sigmoid cross entropy, more with that of the softmax
+   std::size_t K = 1;             ///< outputs: logits, or the values of a regression
+   std::size_t flat_steps = 0;    ///< 0: the last true state goes on; else the states of so many steps, zeros beyond an event's end
+   std::vector<DenseSpec> dense;  ///< hidden layers between the LSTM and the head
+   Loss loss = Loss::CrossEntropy;
 
    LayerShape layer() const { return {D, H}; }
    std::size_t classes() const { return K == 1 ? 2 : K; }
-   std::size_t head_inputs() const { return H + E; }
-   std::size_t head_parameters() const { return K * (head_inputs() + 1); }
-   std::size_t parameters() const { return layer().parameters() + head_parameters(); }
+   /// Inputs of the first dense layer: states, time-major, then event features.
+   std::size_t joined() const { return (flat_steps ? flat_steps * H : H) + E; }
+   /// All dense layers, the head being the last.
+   std::vector<DenseShape> dense_layers() const;
+   std::size_t parameters() const;
 };
 
 /// A named part of the flat parameter buffer.
@@ -48,19 +57,8 @@ struct ParameterView {
    std::size_t offset, rows, columns;
 };
 
-/// All parameters in the order of the buffer: lstm.W, lstm.U, lstm.b, head.W, head.b.
-std::vector<ParameterView> parameter_layout(NetworkShape shape);
-
-/// Pointers to the parts of a flat buffer (parameters, or their gradient).
-template <class T>
-struct Parameters {
-   T *W, *U, *b, *head_W, *head_b;
-   Parameters(NetworkShape shape, T *flat)
-      : W(flat), U(W + 4 * shape.H * shape.D), b(U + 4 * shape.H * shape.H), head_W(b + 4 * shape.H),
-        head_b(head_W + shape.K * shape.head_inputs())
-   {
-   }
-};
+/// All parameters in the order of the buffer: lstm.W, lstm.U, lstm.b, then dense1.W, dense1.b, ... and head.W, head.b.
+std::vector<ParameterView> parameter_layout(const NetworkShape &shape);
 
 /// Sum over a batch.
 struct LossSum {
@@ -82,7 +80,7 @@ struct WorkLimits {
 template <class T>
 class Network {
 public:
-   Network(NetworkShape shape, Standardisation<T> features, Standardisation<T> event_features);
+   Network(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features);
 
    const NetworkShape &shape() const { return fShape; }
 
@@ -94,7 +92,7 @@ public:
    LossSum gradient(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
                     const WorkLimits &limits, T *gradient);
 
-   /// Logits of the events `batch`: logits (n_batch, K). An event's logits are the same in every batch. Several threads
+   /// Outputs of the events `batch`: logits (n_batch, K). An event's outputs are the same in every batch. Several threads
    /// may ask at once.
    void logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch, const WorkLimits &limits,
                T *logits) const;
@@ -104,7 +102,7 @@ public:
                 const WorkLimits &limits) const;
 
    /// Steps that fit into `bytes` for one block.
-   static std::size_t longest_sequence(NetworkShape shape, std::size_t bytes);
+   static std::size_t longest_sequence(const NetworkShape &shape, std::size_t bytes);
 
 private:
    struct Work;   // one thread's block
@@ -114,13 +112,16 @@ private:
    void check_lengths(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                       const WorkLimits &limits) const;
    void load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const;
-   void head_forward(Work &work) const;
-   void head_backward(Work &work, Slot &slot) const;
+   void join_states(const SequenceView<T> &events, Work &work) const;
+   void forward_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const;
+   void loss_of_block(const LabelledView<T> &events, double weight_scale, Work &work, LossSum &sum) const;
+   void backward_block(Work &work, Slot &slot) const;
+   void sum_slots(std::size_t n_slots, std::size_t n_threads, T *gradient);
 
    NetworkShape fShape;
    Standardisation<T> fFeatures, fEventFeatures;
    PackedLayer<T> fLayer;
-   std::vector<T> fHead; ///< head.W, head.b
+   std::vector<DenseLayer<T>> fDense; ///< hidden layers and the head
    std::vector<Work> fWork;
    std::vector<Slot> fSlots;
 
@@ -129,14 +130,6 @@ public:
    Network(Network &&) noexcept;
    Network &operator=(Network &&) noexcept;
 };
-
-/// Class probabilities (n, classes) from logits (n, K).
-template <class T>
-void probabilities(const T *logits, std::size_t n, std::size_t K, T *out);
-
-/// Cross entropy of one event, and its gradient with respect to the K logits.
-template <class T>
-double cross_entropy(const T *logits, std::size_t K, std::int32_t label, T *dlogits);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

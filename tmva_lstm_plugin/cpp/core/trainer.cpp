@@ -36,7 +36,7 @@ bool MemorySource<T>::next(Portion<T> &portion)
 }
 
 template <class T>
-Trainer<T>::Trainer(NetworkShape shape, Standardisation<T> features, Standardisation<T> event_features,
+Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features,
                     TrainingOptions options)
    : fOptions(options), fNetwork(shape, std::move(features), std::move(event_features)),
      fOptimizer(options.optimizer, shape.parameters()), fParameters(shape.parameters()), fGradient(shape.parameters())
@@ -50,21 +50,19 @@ Trainer<T>::Trainer(NetworkShape shape, Standardisation<T> features, Standardisa
 template <class T>
 void Trainer<T>::initialise()
 {
-   const NetworkShape &shape = fNetwork.shape();
    const RandomStream random(fOptions.seed, Purpose::Initialise);
-   const Parameters<T> p(shape, fParameters.data());
-   auto fill = [&](T *matrix, std::size_t count, std::size_t rows, std::size_t columns) {
-      const double bound = std::sqrt(6. / static_cast<double>(rows + columns));
-      const auto offset = static_cast<std::uint64_t>(matrix - fParameters.data());
+   for (const ParameterView &view : parameter_layout(fNetwork.shape())) {
+      T *part = fParameters.data() + view.offset;
+      const std::size_t count = view.rows * view.columns;
+      const bool is_bias = view.name.size() > 2 && view.name.substr(view.name.size() - 2) == ".b";
+      // the four gates of W and U are four matrices
+      const std::size_t rows = view.name.substr(0, 5) == "lstm." ? view.rows / 4 : view.rows;
+      const double bound = std::sqrt(6. / static_cast<double>(rows + view.columns));
       for (std::size_t n = 0; n < count; ++n)
-         matrix[n] = static_cast<T>(bound * (2 * random.uniform(offset + n) - 1));
-   };
-   fill(p.W, 4 * shape.H * shape.D, shape.H, shape.D);
-   fill(p.U, 4 * shape.H * shape.H, shape.H, shape.H);
-   fill(p.head_W, shape.K * shape.head_inputs(), shape.K, shape.head_inputs());
-   std::fill_n(p.b, 4 * shape.H, T(0));
-   std::fill_n(p.b + shape.H, shape.H, static_cast<T>(fOptions.forget_bias));
-   std::fill_n(p.head_b, shape.K, T(0));
+         part[n] = is_bias ? T(0) : static_cast<T>(bound * (2 * random.uniform(view.offset + n) - 1));
+      if (view.name == "lstm.b")
+         std::fill_n(part + rows, rows, static_cast<T>(fOptions.forget_bias));
+   }
 }
 
 template <class T>

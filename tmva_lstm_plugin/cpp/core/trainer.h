@@ -76,9 +76,9 @@ enum class StopReason { AllEpochs, EarlyStopping, Interrupted };
 template <class T>
 class Trainer {
 public:
-   /// Parameters are initialised from the seed: W, U and head.W uniform in +-sqrt(6 / (rows + columns)) of each gate's matrix
+   /// Parameters are initialised from the seed: W, U and the weights of the dense layers uniform in +-sqrt(6 / (rows + columns)) of each gate's matrix
    /// (X. Glorot, Y. Bengio, AISTATS 2010), biases 0 but for the forget gate's.
-   Trainer(NetworkShape shape, Standardisation<T> features, Standardisation<T> event_features, TrainingOptions options);
+   Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features, TrainingOptions options);
 
    /// Called between batches; false ends training.
    using KeepGoing = std::function<bool()>;

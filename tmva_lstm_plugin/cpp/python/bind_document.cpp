@@ -237,6 +237,25 @@ void bind_model(nb::module_ &m)
          [](ModelDocument &self, const nb::object &names) { self.class_names = to_strings(names, "class_names"); },
          "Names of the classes; of two, the second is the signal")
       .def_rw("hidden", &ModelDocument::hidden, "H, the size of the state")
+      .def_rw("flat_steps", &ModelDocument::flat_steps, "Steps whose states the dense layers see; 0: the last one")
+      .def_prop_rw(
+         "dense",
+         [](const ModelDocument &self) {
+            nb::list layers;
+            for (const tmva_lstm::DenseSpec &layer : self.dense)
+               layers.append(nb::make_tuple(layer.width, tmva_lstm::activation_name(layer.activation)));
+            return layers;
+         },
+         [](ModelDocument &self, const std::vector<std::pair<std::size_t, std::string>> &layers) {
+            self.dense.clear();
+            for (const auto &[width, activation] : layers)
+               self.dense.push_back({width, tmva_lstm::activation_from_name(activation)});
+         },
+         "Hidden dense layers: (width, name of the activation)")
+      .def_prop_rw(
+         "loss", [](const ModelDocument &self) { return std::string(tmva_lstm::loss_name(self.loss)); },
+         [](ModelDocument &self, const std::string &name) { self.loss = tmva_lstm::loss_from_name(name); }, "Name of the loss")
+      .def_rw("targets", &ModelDocument::targets, "Targets of a regression, as FeatureSpec")
       .def_rw("features", &ModelDocument::features, "A list of D FeatureSpec")
       .def_rw("event_features", &ModelDocument::event_features, "A list of E FeatureSpec")
       .def_rw("max_length", &ModelDocument::max_length, "Steps kept of a sequence; 0: all")

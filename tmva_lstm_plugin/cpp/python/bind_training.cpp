@@ -21,7 +21,9 @@ struct EventArrays {
    std::optional<Input<std::int32_t, 1>> labels;
    std::optional<Input<double, 1>> weights;
 
-   /// From (values, offsets, event_values, labels, weights), None where there is none.
+   std::optional<Input<T, 2>> targets;
+
+   /// From (values, offsets, event_values, labels, weights[, targets]), None where there is none.
    explicit EventArrays(nb::handle tuple)
       : values(nb::cast<Input<T, 2>>(tuple[0], false)), offsets(nb::cast<Input<std::int64_t, 1>>(tuple[1], false))
    {
@@ -31,6 +33,8 @@ struct EventArrays {
          labels = nb::cast<Input<std::int32_t, 1>>(tuple[3], false);
       if (!tuple[4].is_none())
          weights = nb::cast<Input<double, 1>>(tuple[4], false);
+      if (nb::len(tuple) > 5 && !tuple[5].is_none())
+         targets = nb::cast<Input<T, 2>>(tuple[5], false);
    }
 
    LabelledView<T> view() const
@@ -44,6 +48,7 @@ struct EventArrays {
       view.E = event_values ? event_values->shape(1) : 0;
       view.labels = labels ? labels->data() : nullptr;
       view.weights = weights ? weights->data() : nullptr;
+      view.targets = targets ? targets->data() : nullptr;
       return view;
    }
 };
@@ -61,8 +66,11 @@ LabelledView<T> checked(const EventArrays<T> &arrays, const NetworkShape &shape,
       throw ArgumentError("the events have " + std::to_string(view.D) + " features a step and " +
                           std::to_string(view.E) + " event features, the network was made for " +
                           std::to_string(shape.D) + " and " + std::to_string(shape.E));
-   if (labelled && !view.labels)
-      throw ArgumentError("the events have no labels");
+   if (labelled && !view.labels && !view.targets)
+      throw ArgumentError("the events have no labels and no targets");
+   if (arrays.targets && arrays.targets->shape(1) != shape.K)
+      throw ArgumentError("the events have " + std::to_string(arrays.targets->shape(1)) + " targets, the network has " +
+                          std::to_string(shape.K) + " outputs");
    return view;
 }
 
@@ -173,6 +181,21 @@ TrainingOptions options_from(const nb::dict &given)
    return o;
 }
 
+/// Sizes, and from the options: `flat_steps`, `dense` (list of (width, activation name)), `loss`.
+NetworkShape shape_from(std::size_t D, std::size_t E, std::size_t H, std::size_t K, const nb::dict &options)
+{
+   NetworkShape shape{D, E, H, K, 0, {}, Loss::CrossEntropy};
+   if (options.contains("flat_steps"))
+      shape.flat_steps = nb::cast<std::size_t>(options["flat_steps"]);
+   if (options.contains("dense"))
+      for (const auto &[width, activation] :
+           nb::cast<std::vector<std::pair<std::size_t, std::string>>>(options["dense"]))
+         shape.dense.push_back({width, activation_from_name(activation)});
+   if (options.contains("loss"))
+      shape.loss = loss_from_name(nb::cast<std::string>(options["loss"]));
+   return shape;
+}
+
 template <class T>
 void bind_trainer(nb::module_ &m, const char *class_name)
 {
@@ -183,7 +206,7 @@ void bind_trainer(nb::module_ &m, const char *class_name)
          [](Self *self, std::size_t D, std::size_t E, std::size_t H, std::size_t K, const Input<T, 1> &mean,
             const Input<T, 1> &scale, const Input<T, 1> &event_mean, const Input<T, 1> &event_scale,
             const nb::dict &options) {
-            new (self) Self(NetworkShape{D, E, H, K}, standardisation<T>(mean, scale),
+            new (self) Self(shape_from(D, E, H, K, options), standardisation<T>(mean, scale),
                             standardisation<T>(event_mean, event_scale), options_from(options));
          },
          "D"_a, "E"_a, "H"_a, "K"_a, "mean"_a, "scale"_a, "event_mean"_a, "event_scale"_a, "options"_a)
@@ -342,7 +365,7 @@ void bind_training(nb::module_ &m)
       "parameter_layout",
       [](std::size_t D, std::size_t E, std::size_t H, std::size_t K) {
          nb::list result;
-         for (const ParameterView &view : parameter_layout({D, E, H, K}))
+         for (const ParameterView &view : parameter_layout(NetworkShape{D, E, H, K, 0, {}, Loss::CrossEntropy}))
             result.append(nb::make_tuple(view.name, view.offset, view.rows, view.columns));
          return result;
       },
@@ -350,7 +373,7 @@ void bind_training(nb::module_ &m)
    m.def(
       "longest_sequence",
       [](std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t bytes) {
-         return Network<float>::longest_sequence({D, E, H, K}, bytes);
+         return Network<float>::longest_sequence(NetworkShape{D, E, H, K, 0, {}, Loss::CrossEntropy}, bytes);
       },
       "D"_a, "E"_a, "H"_a, "K"_a, "bytes"_a, "Steps whose activations fit into so many bytes a thread.");
    m.def(

@@ -1,0 +1,540 @@
+#include "TMVA/DataSetFactory.h"
+
+#include "TreeEventReader.h"
+
+#include "TMVA/Config.h"
+#include "TMVA/Configurable.h"
+#include "TMVA/DataInputHandler.h"
+#include "TMVA/DataSet.h"
+#include "TMVA/DataSetInfo.h"
+#include "TMVA/Event.h"
+#include "TMVA/MsgLogger.h"
+#include "TMVA/Tools.h"
+
+#include "TMath.h"
+#include "TMatrixD.h"
+#include "TRandom3.h"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <iomanip>
+#include <numeric>
+
+namespace TMVA {
+
+/// What std::shuffle draws from: TRandom3 with the range TMVA gives it, so that a seed picks the same events as there
+/// (with the same standard library). Seed 0 is different each time.
+class UniformBits {
+public:
+   using result_type = UInt_t;
+   explicit UniformBits(UInt_t seed) : fRandom(seed) {}
+   static constexpr result_type min() { return 0; }
+   static constexpr result_type max() { return kMaxUInt; }
+   result_type operator()() { return fRandom.Integer(kMaxUInt); }
+
+private:
+   TRandom3 fRandom;
+};
+
+namespace {
+
+Double_t SumOfWeights(const std::vector<Event *> &events)
+{
+   return std::accumulate(events.begin(), events.end(), 0.,
+                          [](Double_t sum, const Event *event) { return sum + event->GetOriginalWeight(); });
+}
+
+/// Smallest and largest of a column.
+struct Range {
+   Float_t minimum = FLT_MAX, maximum = -FLT_MAX;
+   void Add(Float_t value)
+   {
+      minimum = std::min(minimum, value);
+      maximum = std::max(maximum, value);
+   }
+   bool IsConstant() const { return std::abs(maximum - minimum) <= FLT_MIN; }
+};
+
+} // namespace
+
+DataSetFactory::DataSetFactory() : fLogger(new MsgLogger("DataSetFactory", kINFO)) {}
+
+DataSetFactory::~DataSetFactory()
+{
+   for (ClassSample &sample : fSamples)
+      for (auto part : {&ClassSample::training, &ClassSample::testing, &ClassSample::undecided})
+         for (Event *event : sample.*part)
+            delete event;
+}
+
+Double_t DataSetFactory::ClassSample::PassedFraction() const
+{
+   return eventsBeforeCut > 0 ? static_cast<Double_t>(eventsAfterCut) / static_cast<Double_t>(eventsBeforeCut) : 1;
+}
+
+DataSet *DataSetFactory::CreateDataSet(DataSetInfo &info, DataInputHandler &input)
+{
+   if (input.GetEntries() == 0)
+      return BuildDynamicDataSet(info);
+
+   const std::unique_ptr<std::vector<TString>> classes(input.GetClassList());
+   for (const TString &name : *classes)
+      info.AddClass(name);
+   if (info.GetNVariables() == 0)
+      Log() << kFATAL << Form("Dataset[%s] : ", info.GetName())
+            << "no input variable has been declared: call AddVariable or AddVariablesArray" << Endl;
+   fSamples.resize(info.GetNClasses());
+   ReadOptions(info);
+   ReadEvents(info, input);
+   ReportCuts(info);
+
+   UniformBits random(fSplitSeed);
+   if (fSplitMode == "RANDOM")
+      for (ClassSample &sample : fSamples)
+         std::shuffle(sample.undecided.begin(), sample.undecided.end(), random);
+   for (UInt_t i = 0; i < fSamples.size(); ++i)
+      Split(fSamples[i], info, info.GetClassInfo(static_cast<Int_t>(i))->GetName(), random);
+   Normalise(info);
+
+   std::vector<Event *> training = Mix(&ClassSample::training, "Training", random);
+   std::vector<Event *> testing = Mix(&ClassSample::testing, "Testing", random);
+   if (fMixMode == "RANDOM") {
+      std::shuffle(training.begin(), training.end(), random);
+      std::shuffle(testing.begin(), testing.end(), random);
+   }
+   auto *dataSet = new DataSet(info);
+   dataSet->SetEventCollection(&training, Types::kTraining);
+   dataSet->SetEventCollection(&testing, Types::kTesting);
+   dataSet->SetCurrentType(Types::kTraining);
+   if (testing.empty())
+      Log() << kERROR << "Dataset " << info.GetName()
+            << " does not have any testing events: methods can be trained, but not tested or evaluated" << Endl;
+   if (training.empty()) {
+      delete dataSet;
+      Log() << kFATAL << "Dataset " << info.GetName() << " does not have any training events" << Endl;
+   }
+   if (fComputeCorrelations && training.size() > 1) {
+      FindRanges(info, training);
+      FindCorrelations(info, training);
+   }
+   Log() << kHEADER << Form("[%s] : ", info.GetName()) << " " << Endl << Endl;
+   return dataSet;
+}
+
+DataSet *DataSetFactory::BuildDynamicDataSet(DataSetInfo &info)
+{
+   if (info.GetNVariables() == 0)
+      Log() << kFATAL << Form("Dataset[%s] : ", info.GetName())
+            << "there are neither events nor variables: declare the variables with AddVariable first" << Endl;
+   if (info.GetNClasses() == 0)
+      info.AddClass("data")->SetNumber(0);
+   // owned by the event from here on
+   auto *links = new std::vector<Float_t *>;
+   for (const VariableInfo &variable : info.GetVariableInfos())
+      if (variable.GetExternalLink())
+         links->push_back(static_cast<Float_t *>(variable.GetExternalLink()));
+   for (const VariableInfo &spectator : info.GetSpectatorInfos())
+      links->push_back(static_cast<Float_t *>(spectator.GetExternalLink()));
+   const std::vector<Float_t *> *constLinks = links;
+   std::vector<Event *> events{new Event(constLinks, info.GetNVariables())};
+   auto *dataSet = new DataSet(info);
+   dataSet->SetEventCollection(&events, Types::kTraining);
+   dataSet->SetCurrentType(Types::kTraining);
+   dataSet->SetCurrentEvent(0);
+   return dataSet;
+}
+
+void DataSetFactory::ReadOptions(DataSetInfo &info)
+{
+   Configurable options(info.GetSplitOptions());
+   options.SetConfigName("DataSetFactory");
+   options.SetConfigDescription("Configuration options given in the \"PrepareForTrainingAndTesting\" call; these options "
+                                "define the creation of the data sets used for training and testing");
+   fSplitMode = "Random";
+   options.DeclareOptionRef(fSplitMode, "SplitMode", "Method of picking training and testing events (default: random)");
+   for (const char *mode : {"Random", "Alternate", "Block"})
+      options.AddPreDefVal(TString(mode));
+   fMixMode = "SameAsSplitMode";
+   options.DeclareOptionRef(
+      fMixMode, "MixMode",
+      "Method of mixing events of different classes into one dataset (default: SameAsSplitMode)");
+   for (const char *mode : {"SameAsSplitMode", "Random", "Alternate", "Block"})
+      options.AddPreDefVal(TString(mode));
+   options.DeclareOptionRef(fSplitSeed, "SplitSeed", "Seed for random event shuffling");
+   fNormMode = "EqualNumEvents";
+   options.DeclareOptionRef(
+      fNormMode, "NormMode",
+      "Overall renormalisation of event-by-event weights used in the training (NumEvents: average weight of 1 per event, "
+      "independently for each class; EqualNumEvents: average weight of 1 per event for the first class, and the same sum "
+      "of weights for all others)");
+   for (const char *mode : {"None", "NumEvents", "EqualNumEvents"})
+      options.AddPreDefVal(TString(mode));
+   options.DeclareOptionRef(fScaleWithPreselEff, "ScaleWithPreselEff",
+                            "Scale the number of requested events by the eff. of the preselection cuts (or not)");
+   for (UInt_t i = 0; i < fSamples.size(); ++i) {
+      const TString name = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
+      options.DeclareOptionRef(fSamples[i].trainingRequested, "nTrain_" + name,
+                               "Number of training events of class " + name + " (default: 0 = all)");
+      options.DeclareOptionRef(fSamples[i].testingRequested, "nTest_" + name,
+                               "Number of test events of class " + name + " (default: 0 = all)");
+      options.DeclareOptionRef(fSamples[i].trainingFraction, "TrainTestSplit_" + name,
+                               "Fraction of the events of class " + name + " used for training (default: 0 = not used)");
+   }
+   options.DeclareOptionRef(fVerbose, "V", "Verbosity");
+   TString level("Info");
+   options.DeclareOptionRef(level, "VerboseLevel", "VerboseLevel (Debug/Verbose/Info)");
+   for (const char *value : {"Debug", "Verbose", "Info"})
+      options.AddPreDefVal(TString(value));
+   options.DeclareOptionRef(fCorrelations, "Correlations", "Boolean to show correlation output (Default: true)");
+   options.DeclareOptionRef(fComputeCorrelations, "CalcCorrelations",
+                            "Compute correlations and also some variable statistics, e.g. min/max (Default: true)");
+   options.ParseOptions();
+   options.CheckForUnusedOptions();
+
+   fLogger->SetMinType(level == "Debug" ? kDEBUG : level == "Verbose" || fVerbose ? kVERBOSE : kINFO);
+   fSplitMode.ToUpper();
+   fMixMode.ToUpper();
+   fNormMode.ToUpper();
+   if (fMixMode == "SAMEASSPLITMODE")
+      fMixMode = fSplitMode;
+   else if (fMixMode != fSplitMode)
+      Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << "DataSet splitmode=" << fSplitMode
+            << " differs from mixmode=" << fMixMode << Endl;
+}
+
+void DataSetFactory::ReadEvents(DataSetInfo &info, DataInputHandler &input)
+{
+   TreeEventReader reader(info, Log());
+   for (UInt_t i = 0; i < fSamples.size(); ++i) {
+      ClassSample &sample = fSamples[i];
+      const TString className = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
+      TreeEventReader::Counts counts;
+      for (auto tree = input.begin(className); tree != input.end(className); ++tree) {
+         std::vector<Event *> &events = tree->GetTreeType() == Types::kTraining  ? sample.training
+                                        : tree->GetTreeType() == Types::kTesting ? sample.testing
+                                                                                 : sample.undecided;
+         reader.Read(*tree, i, events, counts);
+      }
+      sample.eventsBeforeCut = counts.eventsBeforeCut;
+      sample.eventsAfterCut = counts.eventsAfterCut;
+      sample.weightBeforeCut = counts.weightBeforeCut;
+      sample.weightAfterCut = counts.weightAfterCut;
+   }
+   reader.ReportNotFinite();
+}
+
+void DataSetFactory::ReportCuts(const DataSetInfo &info)
+{
+   Log() << kHEADER << Form("[%s] : ", info.GetName()) << "Number of events in input trees" << Endl;
+   if (!info.HasCuts())
+      return;
+   const TString dataSet = Form("Dataset[%s] :     ", info.GetName());
+   for (UInt_t i = 0; i < fSamples.size(); ++i) {
+      const ClassInfo &classInfo = *info.GetClassInfo(static_cast<Int_t>(i));
+      const ClassSample &sample = fSamples[i];
+      const TString name = Form("%-*s", info.GetClassNameMaxLength(), classInfo.GetName());
+      Log() << kINFO << dataSet << name << " requirement: \"" << classInfo.GetCut().GetTitle() << "\"" << Endl;
+      Log() << kINFO << dataSet << name << "      -- number of events passed: " << sample.eventsAfterCut
+            << "  / sum of weights: " << sample.weightAfterCut << Endl;
+      Log() << kINFO << dataSet << name << "      -- efficiency             : "
+            << (sample.weightBeforeCut != 0 ? sample.weightAfterCut / sample.weightBeforeCut : 0) << Endl;
+   }
+}
+
+void DataSetFactory::Split(ClassSample &sample, const DataSetInfo &info, const TString &className, UniformBits &random)
+{
+   const TString where = Form("Dataset[%s] : class %s: ", info.GetName(), className.Data());
+   const Int_t training = static_cast<Int_t>(sample.training.size()), testing = static_cast<Int_t>(sample.testing.size()),
+               undecided = static_cast<Int_t>(sample.undecided.size()), available = training + testing + undecided;
+   if (sample.trainingRequested < 0 || sample.testingRequested < 0)
+      Log() << kFATAL << where << "nTrain_" << className << " and nTest_" << className << " must not be negative (found "
+            << sample.trainingRequested << " and " << sample.testingRequested << ")" << Endl;
+   if (sample.trainingFraction < 0 || sample.trainingFraction >= 1)
+      Log() << kFATAL << where << "The option TrainTestSplit_" << className << " has to be above 0 and below 1, but is set to "
+            << sample.trainingFraction << Endl;
+   if (sample.trainingFraction > 0) {
+      sample.trainingRequested = Int_t(sample.trainingFraction * available);
+      sample.testingRequested = 0;
+   }
+   if (sample.PassedFraction() < 1)
+      Log() << kINFO << Form("Dataset[%s] : ", info.GetName())
+            << (fScaleWithPreselEff ? "you have opted for scaling the number of requested training/testing events by the "
+                                      "preselection efficiency"
+                                    : "you have opted for interpreting the requested number of training/testing events to "
+                                      "be the number of events AFTER your preselection cuts")
+            << Endl;
+   const Double_t scale = fScaleWithPreselEff ? sample.PassedFraction() : 1;
+   Int_t requestedTraining = Int_t(sample.trainingRequested * scale);
+   Int_t requestedTesting = Int_t(sample.testingRequested * scale);
+
+   // how many of the class go into each part before they are shortened to what was requested
+   Int_t useForTraining, useForTesting;
+   if (requestedTraining == 0 && requestedTesting == 0) {
+      if (undecided >= std::abs(training - testing)) {
+         useForTraining = useForTesting = available / 2;
+      } else { // all undecided ones go to the smaller part
+         useForTraining = training + (training < testing ? undecided : 0);
+         useForTesting = testing + (training < testing ? 0 : undecided);
+      }
+      requestedTraining = useForTraining;
+      requestedTesting = useForTesting;
+   } else if (requestedTesting == 0) {
+      useForTraining = std::max(requestedTraining, training);
+      useForTesting = requestedTesting = available - useForTraining;
+   } else if (requestedTraining == 0) {
+      useForTesting = std::max(requestedTesting, testing);
+      useForTraining = requestedTraining = available - useForTesting;
+   } else {
+      const Int_t needed = std::max(requestedTraining - training, 0) + std::max(requestedTesting - testing, 0);
+      useForTraining = std::max(requestedTraining, training) + std::max(undecided - needed, 0) / 2;
+      useForTesting = available - useForTraining;
+   }
+   if (requestedTraining > available || useForTesting < testing || useForTraining < training ||
+       requestedTraining > useForTraining || requestedTesting > useForTesting)
+      Log() << kFATAL << where << "More events requested than available: " << sample.trainingRequested << " for training and "
+            << sample.testingRequested << " for testing, while there are " << training << " for training, " << testing
+            << " for testing and " << undecided << " to be split" << Endl;
+
+   std::vector<Event *> &pool = sample.undecided;
+   if (fSplitMode == "ALTERNATE") {
+      // one to training, one to testing; when training has enough, all others go to testing
+      Int_t given = training;
+      for (auto event = pool.begin(); event != pool.end();) {
+         if (++given <= requestedTraining)
+            sample.training.push_back(*event++);
+         if (event != pool.end())
+            sample.testing.push_back(*event++);
+      }
+      pool.clear();
+   } else {
+      auto next = pool.begin();
+      sample.training.insert(sample.training.end(), next, next + (useForTraining - training));
+      next += useForTraining - training;
+      sample.testing.insert(sample.testing.end(), next, next + (useForTesting - testing));
+      next += useForTesting - testing;
+      std::for_each(next, pool.end(), [](Event *event) { delete event; }); // the odd one of an even split
+      pool.clear();
+   }
+   ShortenTo(sample.training, requestedTraining, where + "training", random);
+   ShortenTo(sample.testing, requestedTesting, where + "testing", random);
+}
+
+void DataSetFactory::ShortenTo(std::vector<Event *> &events, Int_t size, const TString &what, UniformBits &random)
+{
+   const std::size_t wanted = static_cast<std::size_t>(size);
+   if (events.size() < wanted)
+      Log() << kWARNING << what << ": " << size << " events requested, only " << events.size() << " left after the split" << Endl;
+   if (events.size() <= wanted)
+      return;
+   if (fSplitMode == "RANDOM") {
+      std::vector<UInt_t> positions(events.size());
+      std::iota(positions.begin(), positions.end(), 0u);
+      std::shuffle(positions.begin(), positions.end(), random);
+      positions.resize(events.size() - wanted);
+      for (const UInt_t position : positions) {
+         delete events[position];
+         events[position] = nullptr;
+      }
+      events.erase(std::remove(events.begin(), events.end(), nullptr), events.end());
+   } else {
+      std::for_each(events.begin() + size, events.end(), [](Event *event) { delete event; });
+      events.resize(wanted);
+   }
+}
+
+void DataSetFactory::Normalise(DataSetInfo &info)
+{
+   const auto storeSums = [&] {
+      Double_t trainingSums[2] = {0, 0}, testingSums[2] = {0, 0}; // signal, everything else
+      for (UInt_t i = 0; i < fSamples.size(); ++i) {
+         const int part = i == info.GetSignalClassIndex() ? 0 : 1;
+         trainingSums[part] += SumOfWeights(fSamples[i].training);
+         testingSums[part] += SumOfWeights(fSamples[i].testing);
+      }
+      info.SetTrainingSumSignalWeights(trainingSums[0]);
+      info.SetTrainingSumBackgrWeights(trainingSums[1]);
+      info.SetTestingSumSignalWeights(testingSums[0]);
+      info.SetTestingSumBackgrWeights(testingSums[1]);
+   };
+   info.SetNormalization(fNormMode);
+   if (fNormMode == "NONE") {
+      storeSums();
+      Log() << kINFO << Form("Dataset[%s] : ", info.GetName())
+            << "No weight renormalisation applied: use original global and event weights" << Endl;
+      return;
+   }
+   if (fNormMode == "EQUALNUMEVENTS")
+      for (const char *line : {"Weight renormalisation mode: \"EqualNumEvents\": renormalises all event classes ...",
+                               " such that the effective (weighted) number of events in each class is the same ",
+                               " (and equals the number of events (entries) given for class=0 )",
+                               "... i.e. such that Sum[i=1..N_j]{w_i} = N_classA, j=classA, classB, ...",
+                               "... (note that N_j is the sum of TRAINING events",
+                               " ..... Testing events are not renormalised nor included in the renormalisation factor!)"})
+         Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << line << Endl;
+   for (UInt_t i = 0; i < fSamples.size(); ++i) {
+      std::vector<Event *> &events = fSamples[i].training;
+      const TString className = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
+      if (events.empty())
+         continue;
+      const Double_t sum = SumOfWeights(events);
+      if (!(sum > 0))
+         Log() << kFATAL << Form("Dataset[%s] : ", info.GetName()) << "the weights of the " << events.size()
+               << " training events of class " << className << " sum to " << sum
+               << ", which NormMode=" << (fNormMode == "NUMEVENTS" ? "NumEvents" : "EqualNumEvents")
+               << " cannot scale to a number of events. Check the weight expression, or use NormMode=None" << Endl;
+      const std::size_t wanted = fNormMode == "EQUALNUMEVENTS" ? fSamples.front().training.size() : events.size();
+      const Double_t factor = static_cast<Float_t>(wanted) / sum;
+      Log() << kDEBUG << "--> Rescale " << className << " event weights by factor: " << factor << Endl;
+      for (Event *event : events)
+         event->SetWeight(event->GetWeight() * factor);
+   }
+   storeSums();
+
+   Log() << kINFO << "Number of training and testing events" << Endl;
+   Log() << kINFO << "---------------------------------------------------------------------------" << Endl;
+   for (UInt_t i = 0; i < fSamples.size(); ++i) {
+      const ClassSample &sample = fSamples[i];
+      const TString name =
+         Form("%-*s -- ", info.GetClassNameMaxLength(), info.GetClassInfo(static_cast<Int_t>(i))->GetName());
+      Log() << kINFO << name << "training events            : " << sample.training.size() << Endl;
+      Log() << kINFO << name << "testing events             : " << sample.testing.size() << Endl;
+      Log() << kINFO << name << "training and testing events: " << sample.training.size() + sample.testing.size() << Endl;
+      if (sample.eventsAfterCut < sample.eventsBeforeCut)
+         Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << name
+               << "due to the preselection a scaling factor has been applied to the numbers of requested events: "
+               << sample.PassedFraction() << Endl;
+   }
+   Log() << kINFO << Endl;
+}
+
+std::vector<Event *>
+DataSetFactory::Mix(std::vector<Event *> ClassSample::*part, const TString &what, UniformBits & /*random*/)
+{
+   std::vector<Event *> mixed;
+   for (std::size_t i = 0; i < fSamples.size(); ++i) {
+      std::vector<Event *> &events = fSamples[i].*part;
+      if (fMixMode != "ALTERNATE" || i == 0) {
+         mixed.insert(mixed.end(), events.begin(), events.end());
+      } else {
+         // one event of class i after every i events of the classes before; what is left over stays in its order
+         if (events.size() != (fSamples[0].*part).size())
+            Log() << kINFO << what
+                  << " sample: You are trying to mix events in alternate mode although the classes have different event "
+                     "numbers. This works but the alternation stops at the last event of the smaller class."
+                  << Endl;
+         std::vector<Event *> merged;
+         merged.reserve(mixed.size() + events.size());
+         auto before = mixed.begin();
+         auto own = events.begin();
+         while (own != events.end() && mixed.end() - before >= static_cast<std::ptrdiff_t>(i)) {
+            merged.insert(merged.end(), before, before + static_cast<std::ptrdiff_t>(i));
+            before += static_cast<std::ptrdiff_t>(i);
+            merged.push_back(*own++);
+         }
+         merged.insert(merged.end(), before, mixed.end());
+         merged.insert(merged.end(), own, events.end());
+         mixed.swap(merged);
+      }
+   }
+   for (ClassSample &sample : fSamples)
+      (sample.*part).clear();
+   return mixed;
+}
+
+void DataSetFactory::FindRanges(DataSetInfo &info, const std::vector<Event *> &events)
+{
+   std::vector<Range> variables(info.GetNVariables()), targets(info.GetNTargets()), spectators(info.GetNSpectators());
+   for (const Event *event : events) {
+      const std::vector<Float_t> &values = event->GetValues();
+      for (std::size_t i = 0; i < variables.size(); ++i)
+         variables[i].Add(values[i]);
+      for (std::size_t i = 0; i < targets.size(); ++i)
+         targets[i].Add(event->GetTarget(static_cast<UInt_t>(i)));
+      for (std::size_t i = 0; i < spectators.size(); ++i)
+         spectators[i].Add(event->GetSpectator(static_cast<UInt_t>(i)));
+   }
+   const auto store = [](std::vector<VariableInfo> &infos, const std::vector<Range> &ranges) {
+      for (std::size_t i = 0; i < ranges.size(); ++i) {
+         infos[i].SetMin(ranges[i].minimum);
+         infos[i].SetMax(ranges[i].maximum);
+      }
+   };
+   store(info.GetVariableInfos(), variables);
+   store(info.GetTargetInfos(), targets);
+   store(info.GetSpectatorInfos(), spectators);
+
+   std::size_t constant = 0;
+   for (std::size_t i = 0; i < variables.size(); ++i)
+      if (variables[i].IsConstant() && ++constant <= 3)
+         Log() << kWARNING << Form("Dataset[%s] : ", info.GetName()) << "Variable "
+               << info.GetVariableInfo(static_cast<Int_t>(i)).GetInternalName() << " is constant. Please remove the variable."
+               << Endl;
+   if (constant > 3)
+      Log() << kWARNING << Form("Dataset[%s] : ", info.GetName()) << constant - 3
+            << " more variables are constant (padding of an array is, when no event fills it)." << Endl;
+   for (std::size_t i = 0; i < targets.size(); ++i)
+      if (targets[i].IsConstant())
+         Log() << kFATAL << Form("Dataset[%s] : ", info.GetName()) << "Target "
+               << info.GetTargetInfo(static_cast<Int_t>(i)).GetExpression() << " is constant. Please remove the variable."
+               << Endl;
+}
+
+void DataSetFactory::FindCorrelations(DataSetInfo &info, const std::vector<Event *> &events)
+{
+   const UInt_t n = info.GetNVariables();
+   const bool print = fCorrelations && n <= static_cast<UInt_t>(gConfig().GetVariablePlotting().fMaxNumOfAllowedVariablesForScatterPlots);
+   if (Double_t(events.size()) * n * n > 2e10)
+      Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << "Computing the correlations of " << n
+            << " variables; the option CalcCorrelations=False leaves this out" << Endl;
+   for (UInt_t classIndex = 0; classIndex < info.GetNClasses(); ++classIndex) {
+      // sums of w, w x_i and w x_i x_j (j >= i), about the first event of the class: differences keep their digits
+      Double_t sum = 0;
+      std::vector<Double_t> first, x(n), means(n, 0.), products(std::size_t(n) * n, 0.);
+      for (const Event *event : events) {
+         if (event->GetClass() != classIndex)
+            continue;
+         const std::vector<Float_t> &values = event->GetValues();
+         if (first.empty())
+            first.assign(values.begin(), values.begin() + n);
+         const Double_t weight = event->GetWeight();
+         sum += weight;
+         for (UInt_t i = 0; i < n; ++i)
+            x[i] = values[i] - first[i];
+         for (UInt_t i = 0; i < n; ++i) {
+            const Double_t weighted = weight * x[i];
+            means[i] += weighted;
+            if (weighted == 0)
+               continue;
+            Double_t *row = &products[std::size_t(i) * n];
+            for (UInt_t j = i; j < n; ++j)
+               row[j] += weighted * x[j];
+         }
+      }
+      const auto covariance = [&](UInt_t i, UInt_t j) {
+         return products[std::size_t(i) * n + j] / sum - means[i] / sum * (means[j] / sum);
+      };
+      const TString className = info.GetClassInfo(static_cast<Int_t>(classIndex))->GetName();
+      auto *matrix = new TMatrixD(n, n);
+      UInt_t constant = 0;
+      for (UInt_t i = 0; i < n; ++i) {
+         (*matrix)(i, i) = 1;
+         constant += !(covariance(i, i) > 0);
+         for (UInt_t j = i + 1; j < n; ++j) {
+            const Double_t variances = covariance(i, i) * covariance(j, j);
+            (*matrix)(i, j) = (*matrix)(j, i) = variances > 0 ? covariance(i, j) / std::sqrt(variances) : 0;
+         }
+      }
+      if (constant > 0)
+         Log() << kWARNING << Form("Dataset[%s] : ", info.GetName()) << "<GetCorrelationMatrix> Zero variances for " << constant
+               << " of " << n << " variables in class " << className << ": their correlations are set to 0" << Endl;
+      info.SetCorrelationMatrix(className, matrix);
+      if (print)
+         info.PrintCorrelationMatrix(className);
+   }
+   if (fCorrelations && !print)
+      Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << "The correlation matrices of " << n
+            << " variables are not printed" << Endl;
+}
+
+} // namespace TMVA
