@@ -27,7 +27,7 @@ test-python: $(VENV)/.installed
 test-cpp: $(VENV)/.installed
 	@echo "== C++ tests, with the address and undefined-behaviour sanitizers"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake -G Ninja -S . -B build/cpp-tests -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-	    -DTMVA_LSTM_PYTHON=OFF -DTMVA_LSTM_TESTS=ON -DTMVA_LSTM_SANITIZE=ON >build/cpp-tests.log || { cat build/cpp-tests.log; exit 1; }
+	    -DTMVA_LSTM_PYTHON=OFF -DTMVA_LSTM_ROOT=OFF -DTMVA_LSTM_TESTS=ON -DTMVA_LSTM_SANITIZE=ON >build/cpp-tests.log || { cat build/cpp-tests.log; exit 1; }
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/cpp-tests -j $(JOBS) >>build/cpp-tests.log || { tail -60 build/cpp-tests.log; exit 1; }
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ctest --test-dir build/cpp-tests --output-on-failure
 

@@ -2,7 +2,8 @@
 
 Read jagged events with :func:`read_sequences` (or stream them with :func:`stream_sequences`), train with
 :class:`LSTMClassifier`, save one TMVA weights file, read it anywhere with :func:`load_model`.  The layer itself is there
-too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.
+too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.  :func:`register` makes ROOT's TMVA know the method;
+the module :mod:`tmva_lstm_plugin.tmva` feeds and books it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .recipe import Recipe
     from .sequences import Sequences
     from .streaming import SequenceStream, stream_sequences
+    from .tmva import register
 
 __version__ = "0.1.0"
 
@@ -31,6 +33,7 @@ _HOME = {
     "lstm_backward": "lstm",
     "lstm_forward": "lstm",
     "read_sequences": "reading",
+    "register": "tmva",
     "stream_sequences": "streaming",
 }
 
@@ -44,12 +47,16 @@ __all__ = [
     "lstm_backward",
     "lstm_forward",
     "read_sequences",
+    "register",
     "stream_sequences",
+    "tmva",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import the module a public name lives in, on first use."""
+    if name == "tmva":
+        return importlib.import_module(".tmva", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
@@ -59,4 +66,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, imported or not."""
-    return sorted(set(globals()) | set(_HOME))
+    return sorted(set(globals()) | set(_HOME) | {"tmva"})

@@ -4,6 +4,7 @@
 
 #include "core/aligned.h"
 #include "core/error.h"
+#include "core/loss.h"
 #include "core/network.h"
 #include "core/optimizer.h"
 #include "core/preprocess.h"
@@ -245,35 +246,70 @@ TEST(validation_takes_the_fraction_of_each_class)
    CHECK(draw_validation(nullptr, 0, 1, 0.4, 1).empty());
 }
 
-TEST(cross_entropy_and_its_slope)
+TEST(losses_and_their_slopes)
 {
    const double step = 1e-5;
-   for (const std::size_t K : {1, 2, 5}) {
-      std::vector<double> z(K), slope(K), unused(K);
-      for (std::size_t k = 0; k < K; ++k)
-         z[k] = 1.7 * static_cast<double>(k) - 1;
-      for (std::int32_t label = 0; label < static_cast<std::int32_t>(std::max<std::size_t>(2, K)); ++label) {
-         cross_entropy(z.data(), K, label, slope.data());
-         std::vector<double> p(std::max<std::size_t>(2, K));
-         probabilities(z.data(), 1, K, p.data());
-         CHECK_NEAR(std::accumulate(p.begin(), p.end(), 0.), 1, 1e-15);
-         CHECK_NEAR(cross_entropy(z.data(), K, label, unused.data()), -std::log(p[static_cast<std::size_t>(label)]), 1e-14);
+   for (const Loss loss : {Loss::CrossEntropy, Loss::SigmoidCrossEntropy, Loss::MeanSquaredError})
+      for (const std::size_t K : {1, 2, 5}) {
+         std::vector<double> z(K), slope(K), unused(K), targets(K);
          for (std::size_t k = 0; k < K; ++k) {
-            std::vector<double> up = z, down = z;
-            up[k] += step;
-            down[k] -= step;
-            const double difference = cross_entropy(up.data(), K, label, unused.data()) -
-                                      cross_entropy(down.data(), K, label, unused.data());
-            CHECK_NEAR(slope[k], difference / (2 * step), 1e-9);
+            z[k] = 1.7 * static_cast<double>(k) - 1;
+            targets[k] = 0.3 - static_cast<double>(k);
          }
+         for (std::int32_t label = 0; label < static_cast<std::int32_t>(std::max<std::size_t>(2, K)); ++label)
+            for (const double *t : {static_cast<const double *>(nullptr), static_cast<const double *>(targets.data())}) {
+               if (t && loss != Loss::MeanSquaredError)
+                  continue;
+               const double value = event_loss(loss, z.data(), K, label, t, slope.data());
+               // the definitions, from probabilities
+               double expected = 0;
+               for (std::size_t k = 0; k < K; ++k) {
+                  const bool is_class = static_cast<std::size_t>(label) == (K == 1 ? 1 : k);
+                  const double p = 1 / (1 + std::exp(-z[k])), wanted = t ? t[k] : is_class;
+                  expected += loss == Loss::MeanSquaredError ? (z[k] - wanted) * (z[k] - wanted) / static_cast<double>(K)
+                                                             : -std::log(is_class ? p : 1 - p);
+               }
+               if (loss == Loss::CrossEntropy && K > 1) {
+                  double sum = 0;
+                  for (const double logit : z)
+                     sum += std::exp(logit);
+                  expected = -std::log(std::exp(z[static_cast<std::size_t>(label)]) / sum);
+               }
+               CHECK_NEAR(value, expected, 1e-13 * (1 + expected));
+               for (std::size_t k = 0; k < K; ++k) {
+                  std::vector<double> up = z, down = z;
+                  up[k] += step;
+                  down[k] -= step;
+                  const double difference = event_loss(loss, up.data(), K, label, t, unused.data()) -
+                                            event_loss(loss, down.data(), K, label, t, unused.data());
+                  CHECK_NEAR(slope[k], difference / (2 * step), 1e-8);
+               }
+            }
+         CHECK(loss_from_name(loss_name(loss)) == loss);
       }
-   }
+   CHECK_THROWS(loss_from_name("hinge"), ArgumentError, "there is no loss 'hinge'; there are 'cross entropy'");
    for (const float z : {-1e4f, 1e4f}) {
       float slope;
-      CHECK_NEAR(cross_entropy(&z, 1, z > 0, &slope), 0, 0);
-      CHECK_NEAR(cross_entropy(&z, 1, z < 0, &slope), 1e4, 0);
+      CHECK_NEAR(event_loss<float>(Loss::CrossEntropy, &z, 1, z > 0, nullptr, &slope), 0, 0);
+      CHECK_NEAR(event_loss<float>(Loss::CrossEntropy, &z, 1, z < 0, nullptr, &slope), 1e4, 0);
       CHECK(std::fabs(slope) == 1);
    }
+}
+
+TEST(probabilities_of_logits)
+{
+   const double logits[] = {-1.2, 0, 800, -800};
+   double p[8];
+   probabilities(logits, 4, 1, p);
+   for (int n = 0; n < 4; ++n) {
+      CHECK_NEAR(p[2 * n + 1], 1 / (1 + std::exp(-logits[n])), 1e-16);
+      CHECK_NEAR(p[2 * n] + p[2 * n + 1], 1, 1e-15);
+   }
+   probabilities(logits, 1, 4, p);
+   CHECK(p[2] == 1 && p[0] == 0 && p[3] == 0);
+   probabilities(logits, 2, 2, p);
+   CHECK_NEAR(p[0], 1 / (1 + std::exp(1.2)), 1e-15);
+   CHECK_NEAR(p[0] + p[1], 1, 1e-15);
 }
 
 TEST(steps_of_adam_and_sgd)

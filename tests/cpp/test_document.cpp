@@ -266,7 +266,7 @@ TEST(every_missing_node_and_attribute_is_named_with_its_path)
                       "LSTMModel/" + name + ": attribute " + whole.children[i].attributes[k].first + " is missing");
       }
    }
-   CHECK(removed == 7 + 2 + 1 + 1 + 1 + 2);
+   CHECK(removed == 9 + 2 + 1 + 1 + 1 + 1 + 2);
    for (const char *name : {"Values", "Offsets", "EventValues", "Scores"})
       CHECK_THROWS(from_node(changed([&](Node &n) { child(child(n, "Probes"), name).name = "Other"; })), ModelError,
                    std::string("LSTMModel/Probes: node ") + name + " is missing");
@@ -320,7 +320,13 @@ TEST(contradictions_are_refused_at_writing)
    };
    const float nan = std::numeric_limits<float>::quiet_NaN();
    const float inf = std::numeric_limits<float>::infinity();
-   refused("task: found 'regression', expected 'binary' or 'multiclass'", [](auto &d) { d.task = "regression"; });
+   refused("task: found 'ranking', expected 'binary', 'multiclass' or 'regression'", [](auto &d) { d.task = "ranking"; });
+   refused("classes: found 2 names, expected none for the task 'regression'", [](auto &d) { d.task = "regression"; });
+   refused("targets: found 1, expected none for the task 'binary'", [](auto &d) { d.targets.push_back({"t", ""}); });
+   refused("dense layers: found the width 0, expected 1 to 16777216", [](auto &d) { d.dense.push_back({0, Activation::Relu}); });
+   refused("steps joined by the dense layers: found 16777216 of 5 hidden units, expected at most 16777216 states in all",
+           [](auto &d) { d.flat_steps = std::size_t{1} << 24; });
+   refused("parameters: found ", [](auto &d) { d.dense.push_back({3, Activation::Relu}); });
    refused("classes: found 3 names, expected 2", [](auto &d) { d.class_names.push_back("x"); });
    refused("classes: found 1 names, expected at least 2", [](auto &d) {
       d.task = "multiclass";
@@ -443,6 +449,34 @@ TEST(damaged_trees_never_do_worse_than_throw)
       }
    }
    CHECK(read > 0 && read < 3000);
+}
+
+TEST(regressions_and_dense_layers_come_back)
+{
+   ModelDocument document = sample();
+   document.task = "regression";
+   document.class_names.clear();
+   document.targets = {{"energy", "E", 3.f, 2.f, 0.f, 9.f}, {"angle", "", -1.f, 0.5f, -2.f, 0.f}};
+   document.loss = Loss::MeanSquaredError;
+   document.flat_steps = 4;
+   document.dense = {{6, Activation::SoftSign}, {3, Activation::Gauss}};
+   const NetworkShape shape = network_shape(document);
+   const std::size_t joined = 4 * document.hidden + document.event_features.size();
+   CHECK(shape.parameters() ==
+         4 * document.hidden * (document.features.size() + document.hidden + 1) + 6 * (joined + 1) + 3 * 7 + 2 * 4);
+   document.parameters.assign(shape.parameters(), 0.25f);
+   document.probes.scores.assign(2 * (document.probes.offsets.size() - 1), 1.5f);
+   CHECK(from_node(to_node(document)) == document);
+   Node node = to_node(document);
+   set(child(node, "Network").children[1], "Activation", "GAUS");
+   set(node, "Checksum", [&] {
+      char text[9];
+      std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(checksum(node)));
+      return std::string(text);
+   }());
+   CHECK_THROWS(from_node(node), ModelError, "LSTMModel/Network/Dense: there is no activation 'GAUS'");
+   document.loss = Loss::CrossEntropy;
+   CHECK_THROWS(to_node(document), ModelError, "expected 'mean squared error' for the task 'regression'");
 }
 
 TEST(parameter_count_is_the_sum_of_the_blocks)

@@ -19,20 +19,36 @@ using namespace tmva_lstm;
 
 namespace {
 
+NetworkShape make_shape(std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t flat_steps = 0,
+                        std::vector<DenseSpec> dense = {}, Loss loss = Loss::CrossEntropy)
+{
+   NetworkShape s;
+   s.D = D;
+   s.E = E;
+   s.H = H;
+   s.K = K;
+   s.flat_steps = flat_steps;
+   s.dense = std::move(dense);
+   s.loss = loss;
+   return s;
+}
+
 template <class T>
 struct Events {
-   std::vector<T> values, event_values;
+   std::vector<T> values, event_values, targets;
    std::vector<std::int64_t> offsets{0};
    std::vector<std::int32_t> labels;
    std::vector<double> weights;
    NetworkShape shape;
 
-   Events(NetworkShape s, std::size_t N, std::size_t longest, unsigned seed) : shape(s)
+   Events(const NetworkShape &s, std::size_t N, std::size_t longest, unsigned seed) : shape(s)
    {
+      if (s.flat_steps)
+         longest = std::min(longest, s.flat_steps);
       std::mt19937 random(seed);
       std::normal_distribution<double> normal;
       for (std::size_t n = 0; n < N; ++n) {
-         const std::size_t length = n == 0 ? longest : n < 3 ? n - 1 : random() % (longest + 1);
+         const std::size_t length = n == 0 ? longest : n < 3 ? std::min(n - 1, longest) : random() % (longest + 1);
          offsets.push_back(offsets.back() + static_cast<std::int64_t>(length));
          labels.push_back(static_cast<std::int32_t>(random() % s.classes()));
          weights.push_back(n % 5 == 3 ? 0 : normal(random) + 0.5);
@@ -42,6 +58,9 @@ struct Events {
          values.push_back(static_cast<T>(normal(random)));
       for (std::size_t n = 0; n < N * s.E; ++n)
          event_values.push_back(static_cast<T>(normal(random)));
+      if (s.loss == Loss::MeanSquaredError)
+         for (std::size_t n = 0; n < N * s.K; ++n)
+            targets.push_back(static_cast<T>(normal(random)));
    }
 
    LabelledView<T> view() const
@@ -53,20 +72,21 @@ struct Events {
       view.N = labels.size();
       view.D = shape.D;
       view.E = shape.E;
-      view.labels = labels.data();
+      view.labels = targets.empty() ? labels.data() : nullptr;
+      view.targets = targets.empty() ? nullptr : targets.data();
       view.weights = weights.data();
       return view;
    }
 };
 
 template <class T>
-Network<T> make_network(NetworkShape s)
+Network<T> make_network(const NetworkShape &s)
 {
    return {s, Standardisation<T>::identity(s.D), Standardisation<T>::identity(s.E)};
 }
 
 template <class T>
-std::vector<T> random_parameters(NetworkShape s, unsigned seed)
+std::vector<T> random_parameters(const NetworkShape &s, unsigned seed)
 {
    std::mt19937 random(seed);
    std::normal_distribution<double> normal(0, 0.6);
@@ -83,13 +103,28 @@ std::vector<std::int64_t> everything(std::size_t N)
    return batch;
 }
 
-/// D, E, H, K
-const NetworkShape kShapes[] = {{1, 0, 1, 1}, {3, 2, 5, 1}, {2, 1, 3, 3}, {7, 3, 6, 4}, {4, 0, 13, 2}};
+/// D, E, H, K, steps that go on, hidden dense layers, loss
+const std::vector<NetworkShape> kShapes = {
+   make_shape(1, 0, 1, 1),
+   make_shape(3, 2, 5, 1),
+   make_shape(2, 1, 3, 3),
+   make_shape(7, 3, 6, 4),
+   make_shape(4, 0, 13, 2),
+   make_shape(2, 1, 3, 1, 4),
+   make_shape(3, 0, 5, 3, 15, {{6, Activation::Tanh}}, Loss::SigmoidCrossEntropy),
+   make_shape(1, 2, 4, 2, 0, {{5, Activation::Sigmoid}, {3, Activation::SoftSign}}, Loss::MeanSquaredError),
+   make_shape(2, 1, 3, 1, 1, {{17, Activation::Gauss}, {1, Activation::Linear}}, Loss::MeanSquaredError),
+};
+/// Not differentiable at 0.
+const std::vector<NetworkShape> kKinked = {
+   make_shape(3, 1, 4, 1, 0, {{9, Activation::Relu}}),
+   make_shape(2, 0, 3, 2, 3, {{4, Activation::SymmetricRelu}, {7, Activation::FastTanh}}),
+};
 
 template <class T>
 void run_everything(std::size_t N, std::size_t longest)
 {
-   for (const NetworkShape s : kShapes) {
+   for (const NetworkShape &s : kShapes) {
       const Events<T> events(s, N, longest, 4);
       const auto batch = everything(N);
       Network<T> network = make_network<T>(s);
@@ -111,30 +146,41 @@ void run_everything(std::size_t N, std::size_t longest)
 
 } // namespace
 
+namespace {
+
+/// Each entry of the gradient against the central difference of fourth order.
+void check_gradient(const NetworkShape &s, double step, double tolerance)
+{
+   const Events<double> events(s, 19, 11, 3);
+   const auto batch = everything(19);
+   Network<double> network = make_network<double>(s);
+   std::vector<double> p = random_parameters<double>(s, 8), gradient(p.size());
+   network.set_parameters(p.data());
+   const WorkLimits limits;
+   network.gradient(events.view(), batch.data(), 19, 1.5, limits, gradient.data());
+   for (std::size_t entry = 0; entry < p.size(); ++entry) {
+      double sums[4];
+      const double shifts[] = {2 * step, step, -step, -2 * step};
+      for (int n = 0; n < 4; ++n) {
+         std::vector<double> moved = p;
+         moved[entry] += shifts[n];
+         network.set_parameters(moved.data());
+         sums[n] = network.loss(events.view(), batch.data(), 19, 1.5, limits).loss;
+      }
+      const double expected = (8 * (sums[1] - sums[2]) - (sums[0] - sums[3])) / (12 * step);
+      CHECK_NEAR(gradient[entry], expected, tolerance);
+   }
+}
+
+} // namespace
+
 TEST(gradient_is_the_derivative_of_the_loss)
 {
-   const double step = 1e-3;
-   for (const NetworkShape s : kShapes) {
-      const Events<double> events(s, 19, 11, 3);
-      const auto batch = everything(19);
-      Network<double> network = make_network<double>(s);
-      std::vector<double> p = random_parameters<double>(s, 8), gradient(p.size());
-      network.set_parameters(p.data());
-      const WorkLimits limits;
-      network.gradient(events.view(), batch.data(), 19, 1.5, limits, gradient.data());
-      for (std::size_t entry = 0; entry < p.size(); ++entry) {
-         double sums[4];
-         const double shifts[] = {2 * step, step, -step, -2 * step};
-         for (int n = 0; n < 4; ++n) {
-            std::vector<double> moved = p;
-            moved[entry] += shifts[n];
-            network.set_parameters(moved.data());
-            sums[n] = network.loss(events.view(), batch.data(), 19, 1.5, limits).loss;
-         }
-         const double expected = (8 * (sums[1] - sums[2]) - (sums[0] - sums[3])) / (12 * step);
-         CHECK_NEAR(gradient[entry], expected, 1e-8);
-      }
-   }
+   for (const NetworkShape &s : kShapes)
+      check_gradient(s, 1e-3, 1e-7);
+   // a short step, which no kink comes to lie within
+   for (const NetworkShape &s : kKinked)
+      check_gradient(s, 1e-6, 1e-6);
 }
 
 TEST(all_sizes_of_batches_and_lengths)
@@ -148,7 +194,7 @@ TEST(all_sizes_of_batches_and_lengths)
 
 TEST(an_event_has_one_score)
 {
-   const NetworkShape s{3, 2, 5, 3};
+   const NetworkShape s = make_shape(3, 2, 5, 3);
    const Events<float> events(s, 70, 6, 1);
    Network<float> network = make_network<float>(s);
    network.set_parameters(random_parameters<float>(s, 2).data());
@@ -169,7 +215,7 @@ TEST(an_event_has_one_score)
 
 TEST(callers_side_by_side_share_a_network)
 {
-   const NetworkShape s{3, 2, 5, 1};
+   const NetworkShape s = make_shape(3, 2, 5, 1);
    const Events<float> events(s, 200, 7, 1);
    const auto batch = everything(200);
    Network<float> network = make_network<float>(s);
@@ -195,7 +241,7 @@ TEST(callers_side_by_side_share_a_network)
 
 TEST(a_batch_without_events)
 {
-   const NetworkShape s{2, 1, 3, 1};
+   const NetworkShape s = make_shape(2, 1, 3, 1);
    const Events<float> events(s, 5, 4, 1);
    Network<float> network = make_network<float>(s);
    network.set_parameters(random_parameters<float>(s, 2).data());
@@ -207,7 +253,7 @@ TEST(a_batch_without_events)
 
 TEST(sequences_beyond_the_memory_limit_are_refused)
 {
-   const NetworkShape s{3, 0, 5, 1};
+   const NetworkShape s = make_shape(3, 0, 5, 1);
    WorkLimits limits;
    limits.bytes_per_thread = 200000;
    const std::size_t longest = Network<float>::longest_sequence(s, limits.bytes_per_thread);
@@ -222,6 +268,17 @@ TEST(sequences_beyond_the_memory_limit_are_refused)
    CHECK_THROWS(network.gradient(does_not.view(), batch.data(), 3, 1, limits, gradient.data()), MemoryError,
                 "event 0 has " + std::to_string(longest + 1) + " steps");
    CHECK_THROWS(network.loss(does_not.view(), batch.data(), 3, 1, limits), MemoryError, "limit of 200000 bytes allows");
+}
+
+TEST(sequences_longer_than_the_steps_joined_are_refused)
+{
+   const NetworkShape joined = make_shape(2, 0, 3, 1, 4);
+   const Events<float> events(make_shape(2, 0, 3, 1), 3, 5, 1);
+   const auto batch = everything(3);
+   Network<float> network = make_network<float>(joined);
+   network.set_parameters(random_parameters<float>(joined, 2).data());
+   CHECK_THROWS(network.loss(events.view(), batch.data(), 3, 1, {}), ArgumentError,
+                "event 0 has 5 steps; this network joins the states of 4 steps");
 }
 
 TEST(the_bytes_of_a_block_are_those_it_takes)
@@ -277,7 +334,7 @@ TEST(layer_on_arrays_over_awkward_shapes)
 
 TEST(training_is_the_same_for_any_number_of_threads)
 {
-   const NetworkShape s{2, 1, 6, 1};
+   const NetworkShape s = make_shape(2, 1, 6, 1);
    const Events<float> events(s, 150, 8, 2);
    std::vector<std::vector<float>> results;
    for (const std::size_t n_threads : {1, 2, 3, 7}) {

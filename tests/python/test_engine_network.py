@@ -306,8 +306,9 @@ def test_event_with_nan_spoils_no_other(instruction_set):
     found = trainer.probabilities((values, *events[1:]), 1)
     assert np.isnan(found[0]).all()
     assert same_bits(found[1:], clean[1:])
-    # nor what the same trainer does afterwards with memory it has used before
-    assert np.isnan(trainer.gradient((values, *events[1:]), everything(events))[1]).any()
+    # nor what the same trainer does afterwards with memory that held NaN in every lane of every step
+    full = np.full((200, 3), np.nan), np.arange(0, 201, 5), *events[2:]
+    assert np.isnan(trainer.gradient(full, everything(full))[1]).any()
     gradients = [t.gradient(events, everything(events))[1] for t in (trainer, make_trainer(shape))]
     assert same_bits(*gradients)
 

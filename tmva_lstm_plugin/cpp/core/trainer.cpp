@@ -47,6 +47,40 @@ Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Stan
    fNetwork.set_parameters(fParameters.data());
 }
 
+namespace {
+
+bool is_bias(const ParameterView &view)
+{
+   return view.name.size() > 2 && view.name.compare(view.name.size() - 2, 2, ".b") == 0;
+}
+
+/// Two uniform draws to a normal one (G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29 (1958) 610).
+double normal(const RandomStream &random, std::uint64_t index)
+{
+   constexpr double kTwoPi = 6.283185307179586476925;
+   // the second draw of an index has its top bit set, which no parameter's number has
+   const double radius = std::sqrt(-2 * std::log(1 - random.uniform(index)));
+   return radius * std::cos(kTwoPi * random.uniform(index | std::uint64_t(1) << 63));
+}
+
+/// Weight number `at` (row-major) of a matrix rows x columns; `index` is what it draws with.
+double initial_weight(Initialisation kind, std::size_t rows, std::size_t columns, std::size_t at, std::uint64_t index,
+                      const RandomStream &random)
+{
+   const double n = static_cast<double>(columns), m = static_cast<double>(rows);
+   switch (kind) {
+   case Initialisation::XavierUniform: return std::sqrt(6 / (n + m)) * (2 * random.uniform(index) - 1);
+   case Initialisation::Xavier: return std::sqrt(2 / (n + m)) * normal(random, index);
+   case Initialisation::Gauss: return std::sqrt(2 / n) * normal(random, index);
+   case Initialisation::Uniform: return std::sqrt(2 / n) * (2 * random.uniform(index) - 1);
+   case Initialisation::Identity: return at / columns == at % columns ? 1 : 0;
+   case Initialisation::Zero: return 0;
+   }
+   return 0;
+}
+
+} // namespace
+
 template <class T>
 void Trainer<T>::initialise()
 {
@@ -54,12 +88,12 @@ void Trainer<T>::initialise()
    for (const ParameterView &view : parameter_layout(fNetwork.shape())) {
       T *part = fParameters.data() + view.offset;
       const std::size_t count = view.rows * view.columns;
-      const bool is_bias = view.name.size() > 2 && view.name.substr(view.name.size() - 2) == ".b";
       // the four gates of W and U are four matrices
       const std::size_t rows = view.name.substr(0, 5) == "lstm." ? view.rows / 4 : view.rows;
-      const double bound = std::sqrt(6. / static_cast<double>(rows + view.columns));
       for (std::size_t n = 0; n < count; ++n)
-         part[n] = is_bias ? T(0) : static_cast<T>(bound * (2 * random.uniform(view.offset + n) - 1));
+         part[n] = is_bias(view) ? T(0)
+                                 : static_cast<T>(initial_weight(fOptions.initialisation, rows, view.columns, n % (rows * view.columns),
+                                                           view.offset + n, random));
       if (view.name == "lstm.b")
          std::fill_n(part + rows, rows, static_cast<T>(fOptions.forget_bias));
    }
@@ -83,10 +117,31 @@ LossSum Trainer<T>::train_batch(const LabelledView<T> &events, const std::int64_
    if (sum.n == 0)
       return sum; // nothing but events of weight 0: no step
    // the mean over events, not over weights: a batch whose weights happen to cancel must not be blown up
-   scale_and_clip(fGradient.data(), fGradient.size(), 1. / static_cast<double>(sum.n), fOptions.clip_norm);
+   double scale = 1. / static_cast<double>(sum.n);
+   if (fOptions.l1 > 0 || fOptions.l2 > 0) {
+      scale_and_clip(fGradient.data(), fGradient.size(), scale, 0);
+      add_penalty();
+      scale = 1;
+   }
+   scale_and_clip(fGradient.data(), fGradient.size(), scale, fOptions.clip_norm);
    fOptimizer.step(fGradient.data(), fParameters.data());
    fNetwork.set_parameters(fParameters.data());
    return sum;
+}
+
+/// Gradient of l1 sum |w| + l2 sum w^2.
+template <class T>
+void Trainer<T>::add_penalty()
+{
+   const T l1 = static_cast<T>(fOptions.l1), l2 = static_cast<T>(fOptions.l2);
+   for (const ParameterView &view : parameter_layout(fNetwork.shape())) {
+      if (is_bias(view))
+         continue;
+      for (std::size_t n = view.offset; n < view.offset + view.rows * view.columns; ++n) {
+         const T w = fParameters[n];
+         fGradient[n] += l1 * static_cast<T>((w > 0) - (w < 0)) + 2 * l2 * w;
+      }
+   }
 }
 
 template <class T>

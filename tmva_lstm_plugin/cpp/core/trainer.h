@@ -13,11 +13,24 @@
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
+/// How weights are drawn before the training; `n` columns and `m` rows of a matrix (for W and U: of one gate). Biases are 0 but
+/// for the forget gate's. Names and formulas are TMVA's WeightInitialization.
+enum class Initialisation {
+   XavierUniform, ///< uniform in +-sqrt(6 / (n + m)) (X. Glorot, Y. Bengio, AISTATS 2010)
+   Xavier,        ///< normal, deviation sqrt(2 / (n + m))
+   Gauss,         ///< normal, deviation sqrt(2 / n)
+   Uniform,       ///< uniform in +-sqrt(2 / n)
+   Identity,      ///< 1 on the diagonal
+   Zero
+};
+
 struct TrainingOptions {
    std::size_t epochs = 15;
    std::size_t batch_size = 64;
    OptimizerOptions optimizer;
    double clip_norm = 1;     ///< largest norm of a batch's gradient; 0: no clipping
+   double l1 = 0, l2 = 0;    ///< l1 sum |w| + l2 sum w^2 over all weights, not biases, is added to the loss that is minimised
+   Initialisation initialisation = Initialisation::XavierUniform;
    double forget_bias = 1;   ///< initial bias of the forget gate
    std::size_t patience = 0; ///< epochs without a better validation loss before training stops; 0: all epochs are run
    std::uint64_t seed = 1;
@@ -76,8 +89,7 @@ enum class StopReason { AllEpochs, EarlyStopping, Interrupted };
 template <class T>
 class Trainer {
 public:
-   /// Parameters are initialised from the seed: W, U and the weights of the dense layers uniform in +-sqrt(6 / (rows + columns)) of each gate's matrix
-   /// (X. Glorot, Y. Bengio, AISTATS 2010), biases 0 but for the forget gate's.
+   /// Parameters are drawn from the seed.
    Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features, TrainingOptions options);
 
    /// Called between batches; false ends training.
@@ -99,6 +111,7 @@ public:
 
 private:
    void initialise();
+   void add_penalty();
 
    TrainingOptions fOptions;
    Network<T> fNetwork;

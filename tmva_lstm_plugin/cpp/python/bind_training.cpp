@@ -6,6 +6,7 @@
 #include "core/trainer.h"
 
 #include <chrono>
+#include <set>
 
 namespace {
 
@@ -166,6 +167,8 @@ TrainingOptions options_from(const nb::dict &given)
    take("learning_rate", o.optimizer.learning_rate);
    take("momentum", o.optimizer.momentum);
    take("clip_norm", o.clip_norm);
+   take("l1", o.l1);
+   take("l2", o.l2);
    take("forget_bias", o.forget_bias);
    take("patience", o.patience);
    take("seed", o.seed);
@@ -174,6 +177,13 @@ TrainingOptions options_from(const nb::dict &given)
    take("bytes_per_thread", o.limits.bytes_per_thread);
    std::string optimizer = "adam";
    take("optimizer", optimizer);
+   static const std::set<std::string> known{"epochs",   "batch_size",   "learning_rate", "momentum",         "clip_norm",
+                                            "patience", "forget_bias",  "seed",          "bytes_per_thread", "l1",
+                                            "l2",       "weight_scale", "n_threads",     "optimizer",        "flat_steps",
+                                            "dense",    "loss"};
+   for (auto [key, value] : given)
+      if (!known.count(nb::cast<std::string>(key)))
+         throw ArgumentError("the trainer has no option '" + nb::cast<std::string>(key) + "'");
    if (optimizer == "sgd")
       o.optimizer.kind = OptimizerKind::Sgd;
    else if (optimizer != "adam")

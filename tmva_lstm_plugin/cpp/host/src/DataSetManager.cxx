@@ -25,7 +25,10 @@ DataSet *DataSetManager::CreateDataSet(const TString &name)
 
 DataSetInfo *DataSetManager::GetDataSetInfo(const TString &name)
 {
-   return static_cast<DataSetInfo *>(fDataSetInfoCollection.FindObject(name));
+   for (DataSetInfo *info : fKnown)
+      if (name == info->GetName())
+         return info;
+   return nullptr;
 }
 
 DataSetInfo &DataSetManager::AddDataSetInfo(DataSetInfo &info)
@@ -33,7 +36,7 @@ DataSetInfo &DataSetManager::AddDataSetInfo(DataSetInfo &info)
    info.SetDataSetManager(this);
    if (DataSetInfo *known = GetDataSetInfo(info.GetName()))
       return *known;
-   fDataSetInfoCollection.Add(&info);
+   fKnown.push_back(&info);
    return info;
 }
 

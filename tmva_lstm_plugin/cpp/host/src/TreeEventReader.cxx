@@ -1,11 +1,13 @@
 #include "TreeEventReader.h"
 
-#include "NearMiss.h"
+#include "TMVA/Tools.h"
 
+#include "TChain.h"
+#include "TChainElement.h"
+#include "TFile.h"
 #include "TFriendElement.h"
 #include "TLeaf.h"
 #include "TMath.h"
-#include "TFile.h"
 
 namespace TMVA {
 
@@ -44,8 +46,10 @@ TreeEventReader::MakeFormula(const TString &name, const TString &expression, con
       std::vector<TString> leaves;
       for (TObject *leaf : *tree.GetListOfLeaves())
          leaves.emplace_back(leaf->GetName());
+      const TString nearest = gTools().NearestName(expression, leaves);
       fLog << kFATAL << "Expression " << expression << " (" << what << ") could not be resolved to a valid formula on tree \""
-           << tree.GetName() << "\" in " << FileOf(tree) << "." << NearMiss(expression, leaves) << Endl;
+           << tree.GetName() << "\" in " << FileOf(tree) << "."
+           << (nearest == "" ? TString() : " Did you mean \"" + nearest + "\"?") << Endl;
    }
    if (formula->GetNdata() == 0)
       fLog << kWARNING << "Expression: " << expression << " does not provide data for the first entry of tree \""
@@ -89,7 +93,7 @@ void TreeEventReader::BuildFormulas(const TreeInfo &info, UInt_t classIndex)
    const TString className = classInfo.GetName(), cut = classInfo.GetCut().GetTitle(), weight = classInfo.GetWeight();
    if (cut != "")
       fCut = MakeFormula(TString::Format("CutClass%u", classIndex), cut, "cut of class " + className, tree);
-   if (weight != "")
+   if (weight != "" && weight != "1")
       fWeight = MakeFormula("FormulaWeight", weight, "weight of class " + className, tree);
 }
 
@@ -141,13 +145,28 @@ void TreeEventReader::CheckArraySizes(const TTree &tree, Long64_t entry)
    }
 }
 
+void TreeEventReader::CheckFiles(const TreeInfo &info)
+{
+   // a chain leaves out files it cannot read
+   const auto *chain = dynamic_cast<TChain *>(info.GetTree());
+   if (!chain)
+      return;
+   for (TObject *element : *chain->GetListOfFiles())
+      if (static_cast<TChainElement *>(element)->GetLoadResult() < 0)
+         fLog << kFATAL << "The chain \"" << chain->GetName() << "\" of class " << info.GetClassName() << " cannot read its file "
+              << element->GetTitle() << ": is it missing or damaged, or is there no tree \"" << element->GetName() << "\" in it?"
+              << Endl;
+}
+
 bool TreeEventReader::IsFinite(Double_t value, const char *what, const TTreeFormula &formula, bool passes)
 {
    if (TMath::Finite(value))
       return true;
    const char *kind = TMath::IsNaN(value) ? "indeterminate value (NaN)" : "infinite value (+inf or -inf)";
-   ++(passes ? fNotFinite : fNotFiniteCutOut)[TString::Format("Dataset[%s] : %s expression resolves to %s: %s",
-                                                             fInfo.GetName(), what, kind, formula.GetTitle())];
+   Occurrences &occurrences = (passes ? fNotFinite : fNotFiniteCutOut)[TString::Format(
+      "Dataset[%s] : %s expression resolves to %s: %s", fInfo.GetName(), what, kind, formula.GetTitle())];
+   if (occurrences.count++ == 0)
+      occurrences.firstEntry = fEntry;
    return false;
 }
 
@@ -160,6 +179,7 @@ void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<
         << info.GetClassName() << Endl;
 
    const Long64_t entries = tree.GetEntries();
+   CheckFiles(info);
    events.reserve(events.size() + static_cast<std::size_t>(entries));
    for (Long64_t entry = 0; entry < entries; ++entry) {
       if (tree.LoadTree(entry) < 0)
@@ -170,6 +190,7 @@ void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<
          BuildFormulas(info, classIndex);
          formulasFor = std::move(open);
       }
+      fEntry = entry;
       const Int_t instances = CountInstances(tree, entry);
       CheckArraySizes(tree, entry);
       for (Int_t instance = 0; instance < instances; ++instance) {
@@ -222,12 +243,12 @@ void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<
 
 void TreeEventReader::ReportNotFinite()
 {
-   const auto list = [this](const std::map<TString, Long64_t> &messages) {
+   const auto list = [this](const std::map<TString, Occurrences> &messages) {
       for (const auto &message : messages) {
-         fLog << kWARNING << message.first;
-         if (message.second > 1)
-            fLog << " (" << message.second << " times)";
-         fLog << Endl;
+         fLog << kWARNING << message.first << " (";
+         if (message.second.count > 1)
+            fLog << message.second.count << " times, first ";
+         fLog << "in entry " << message.second.firstEntry << ")" << Endl;
       }
    };
    if (!fNotFiniteCutOut.empty()) {

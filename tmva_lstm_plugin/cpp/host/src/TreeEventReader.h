@@ -50,6 +50,7 @@ private:
    /// Events this entry makes: 1, or the common length of the array-valued variables.
    Int_t CountInstances(const TTree &tree, Long64_t entry);
    void CheckArraySizes(const TTree &tree, Long64_t entry);
+   void CheckFiles(const TreeInfo &info);
    bool IsFinite(Double_t value, const char *what, const TTreeFormula &formula, bool passes);
 
    DataSetInfo &fInfo;
@@ -59,7 +60,11 @@ private:
    std::vector<Formula> fTargets, fSpectators;
    Formula fCut, fWeight; ///< null when there is none
    bool fWarnedOfLongArray = false;
-   std::map<TString, Long64_t> fNotFiniteCutOut, fNotFinite; ///< message and how often
+   Long64_t fEntry = 0; ///< being read
+   struct Occurrences {
+      Long64_t count = 0, firstEntry = 0;
+   };
+   std::map<TString, Occurrences> fNotFiniteCutOut, fNotFinite; ///< by message
 };
 
 } // namespace TMVA

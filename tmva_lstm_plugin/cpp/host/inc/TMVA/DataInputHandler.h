@@ -83,8 +83,8 @@ private:
    TTree *ReadInputTree(const TString &file, const TString &className);
    MsgLogger &Log() const { return *fLogger; }
 
-   std::map<TString, std::vector<TreeInfo>> fInputTrees;
-   std::vector<std::unique_ptr<TTree>> fOwnTrees; ///< read from text files, or copied with a cut
+   std::map<TString, std::vector<TreeInfo>> fInputTrees; //!
+   std::vector<std::unique_ptr<TTree>> fOwnTrees; ///<! read from text files, or copied with a cut
    std::unique_ptr<MsgLogger> fLogger;            //!
 };
 

@@ -16,6 +16,7 @@ class DataSet;
 class DataSetInfo;
 class Event;
 class MsgLogger;
+class UniformBits;
 
 class DataSetFactory {
 public:
@@ -46,10 +47,10 @@ private:
    void ReadOptions(DataSetInfo &info);
    void ReadEvents(DataSetInfo &info, DataInputHandler &input);
    void ReportCuts(const DataSetInfo &info);
-   void Split(ClassSample &sample, const DataSetInfo &info, const TString &className, class UniformBits &random);
-   void ShortenTo(std::vector<Event *> &events, Int_t size, const TString &what, class UniformBits &random);
+   void Split(ClassSample &sample, const DataSetInfo &info, const TString &className, UniformBits &random);
+   void ShortenTo(std::vector<Event *> &events, Int_t size, const TString &what, UniformBits &random);
    void Normalise(DataSetInfo &info);
-   std::vector<Event *> Mix(std::vector<Event *> ClassSample::*part, const TString &what, class UniformBits &random);
+   std::vector<Event *> Mix(std::vector<Event *> ClassSample::*part, const TString &what);
    void FindRanges(DataSetInfo &info, const std::vector<Event *> &events);
    void FindCorrelations(DataSetInfo &info, const std::vector<Event *> &events);
    MsgLogger &Log() const { return *fLogger; }
@@ -60,7 +61,7 @@ private:
    Bool_t fScaleWithPreselEff = kFALSE;
    Bool_t fCorrelations = kTRUE;        ///< print the correlation matrices
    Bool_t fComputeCorrelations = kTRUE; ///< compute them, and the ranges of the variables
-   std::vector<ClassSample> fSamples;   ///< one a class
+   std::vector<ClassSample> fSamples;   ///<! one a class
    std::unique_ptr<MsgLogger> fLogger;  //!
 };
 

@@ -3,7 +3,6 @@
 #ifndef ROOT_TMVA_DataSetManager
 #define ROOT_TMVA_DataSetManager
 
-#include "TList.h"
 #include "TString.h"
 
 #include <memory>
@@ -38,7 +37,7 @@ private:
    MsgLogger &Log() const { return *fLogger; }
 
    DataInputHandler &fDataInput;                   //!
-   TList fDataSetInfoCollection;                   //! not the owner
+   std::vector<DataSetInfo *> fKnown;              //! also those of others
    std::vector<std::unique_ptr<DataSetInfo>> fOwn; //!
    std::unique_ptr<MsgLogger> fLogger;             //!
 };

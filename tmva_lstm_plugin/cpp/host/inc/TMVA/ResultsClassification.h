@@ -29,7 +29,7 @@ public:
    Long64_t GetSize() const { return fMvaValues.size(); }
    const std::vector<Float_t> &operator[](Int_t ievt) const override
    {
-      fRet[0] = fMvaValues[ievt];
+      fRet[0] = fMvaValues.at(ievt);
       return fRet;
    }
    std::vector<Float_t> *GetValueVector() { return &fMvaValues; }

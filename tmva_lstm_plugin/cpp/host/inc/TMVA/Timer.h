@@ -29,6 +29,8 @@ private:
    Int_t fLastPercent = -1;
    TString fPrefix;
    mutable MsgLogger fLogger; //!
+
+   ClassDefOverride(Timer, 0);
 };
 
 } // namespace TMVA

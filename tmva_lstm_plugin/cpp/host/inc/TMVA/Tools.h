@@ -7,17 +7,14 @@
 #include <sstream>
 #include <vector>
 
-#include "TMatrixDSymfwd.h"
 #include "TMatrixDfwd.h"
 #include "TString.h"
-#include "TVectorDfwd.h"
 #include "TXMLEngine.h"
 
 #include "TMVA/MsgLogger.h"
 #include "TMVA/Types.h"
 
 class TH1;
-class TH2;
 class TH2F;
 class TList;
 
@@ -40,29 +37,20 @@ public:
    /// Half the integral of (s - b)^2 / (s + b) of the normalised histograms: 0 for equal, 1 for disjoint ones.
    Double_t GetSeparation(TH1 *signal, TH1 *background) const;
    Double_t GetMutualInformation(const TH2F &hist);
-   Double_t GetCorrelationRatio(const TH2F &hist);
-   TH2F *TransposeHist(const TH2F &hist); ///< the caller owns it
-   /// Covariance matrix of the inputs for each class, and one of all at the end. The caller owns vector and matrices.
-   std::vector<TMatrixDSym *> *CalcCovarianceMatrices(const std::vector<Event *> &events, Int_t maxCls);
-   /// The caller owns the result; null for null.
-   const TMatrixD *GetCorrelationMatrix(const TMatrixD *covMat);
-
    TList *ParseFormatLine(TString line, const char *sep = ":"); ///< list of TObjString; the caller owns it
    std::vector<TString> SplitString(const TString &text, const char separator) const;
    Bool_t ContainsRegularExpression(const TString &text);
    TString ReplaceRegularExpressions(const TString &text, const TString &replace = "+");
    Bool_t CheckForSilentOption(const TString &options) const;
    Bool_t CheckForVerboseOption(const TString &options) const;
-   /// The candidate that differs least from `text`, case aside; empty when none is near.
+   /// The candidate that differs least from `text`, case aside; empty when none is near. DidYouMean() makes a sentence of it.
    TString NearestName(const TString &text, const std::vector<TString> &candidates) const;
+   TString DidYouMean(const TString &text, const std::vector<TString> &candidates) const;
+   TString JoinNames(const std::vector<TString> &names) const; ///< joined by ", "
    TString GetXTitleWithUnit(const TString &title, const TString &unit);
    TString GetYTitleWithUnit(const TH1 &hist, const TString &unit, Bool_t normalised);
-   /// Tables in the log.
-   void FormattedOutput(const std::vector<Double_t> &values, const std::vector<TString> &names, const TString titleVars,
-                        const TString titleValues, MsgLogger &logger, TString format = "%+1.3f");
+   /// A square table in the log.
    void FormattedOutput(const TMatrixD &matrix, const std::vector<TString> &names, MsgLogger &logger);
-   void FormattedOutput(const TMatrixD &matrix, const std::vector<TString> &vert, const std::vector<TString> &horiz,
-                        MsgLogger &logger);
 
    /// An escape sequence for a terminal, empty when colours are off: "reset", "bold", "red", "lightblue", ...
    const TString &Color(const TString &name);
@@ -115,10 +103,6 @@ public:
    void *GetNextChild(void *previous, const char *name = nullptr);
    const char *GetContent(void *node);
    const char *GetName(void *node);
-   void WriteTMatrixDToXML(void *node, const char *name, TMatrixD *mat);
-   void ReadTMatrixDFromXML(void *node, const char *name, TMatrixD *mat);
-   void WriteTVectorDToXML(void *node, const char *name, TVectorD *vec);
-   void ReadTVectorDFromXML(void *node, const char *name, TVectorD *vec);
 
    TXMLEngine &xmlengine() { return *fXMLEngine; }
    int xmlenginebuffersize() { return fXMLBufferSize; }

@@ -1,0 +1,406 @@
+#include "TMVA/Factory.h"
+
+#include "TMVA/ClassifierFactory.h"
+#include "TMVA/Config.h"
+#include "TMVA/DataInputHandler.h"
+#include "TMVA/DataLoader.h"
+#include "TMVA/DataSetInfo.h"
+#include "TMVA/DataSetManager.h"
+#include "TMVA/Event.h"
+#include "TMVA/IMethod.h"
+#include "TMVA/MethodBase.h"
+#include "TMVA/MsgLogger.h"
+#include "TMVA/Ranking.h"
+#include "TMVA/Tools.h"
+#include "TMVA/TransformationHandler.h"
+#include "TMVA/VariableTransform.h"
+
+#include "TFile.h"
+#include "TH2.h"
+#include "TROOT.h"
+#include "TSystem.h"
+
+namespace TMVA {
+
+namespace {
+
+/// Training events a method needs, all classes together.
+constexpr Long64_t kMinNoTrainingEvents = 10;
+
+} // namespace
+
+Factory::Factory(TString job, TFile *target, TString options)
+   : Configurable(options), fTargetFile(target), fJobName(job), fSilentFile(target == nullptr)
+{
+   ReadOptions();
+   if (target && (!target->IsOpen() || !target->IsWritable()))
+      Log() << kFATAL << "The output file \"" << target->GetName()
+            << "\" is not open for writing: open it with TFile::Open(name, \"RECREATE\"), and close it after the evaluation"
+            << Endl;
+}
+
+Factory::Factory(TString job, TString options) : Factory(job, static_cast<TFile *>(nullptr), options) {}
+
+Factory::~Factory()
+{
+   DeleteAllMethods();
+}
+
+void Factory::ReadOptions()
+{
+   SetConfigName("Factory");
+   SetConfigDescription("Configuration options for Factory running");
+   if (gTools().CheckForSilentOption(GetOptions()))
+      MsgLogger::InhibitOutput();
+
+   Bool_t silent = kFALSE, color = !gROOT->IsBatch(), drawProgressBar = kTRUE;
+   TString analysisType("Auto");
+   DeclareOptionRef(fVerbose, "V", "Verbose flag");
+   DeclareOptionRef(fVerboseLevel, "VerboseLevel", "VerboseLevel (Debug/Verbose/Info)");
+   for (const char *level : {"Debug", "Verbose", "Info"})
+      AddPreDefVal(TString(level));
+   DeclareOptionRef(color, "Color", "Flag for coloured screen output (default: True, if in batch mode: False)");
+   DeclareOptionRef(fTransformations, "Transformations",
+                    "List of transformations to plot the input variables for, separated by ';': I (identity), N "
+                    "(normalisation)");
+   DeclareOptionRef(fCorrelations, "Correlations", "boolean to show correlation in output");
+   DeclareOptionRef(fROC, "ROC", "boolean to show ROC in output");
+   DeclareOptionRef(silent, "Silent",
+                    "Batch mode: boolean silent flag inhibiting any output from TMVA after the creation of the factory "
+                    "class object (default: False)");
+   DeclareOptionRef(drawProgressBar, "DrawProgressBar",
+                    "Draw progress bar to display training, testing and evaluation schedule (default: True)");
+   DeclareOptionRef(fModelPersistence, "ModelPersistence",
+                    "Option to save the trained model in xml file or using serialization");
+   DeclareOptionRef(analysisType, "AnalysisType",
+                    "Set the analysis type (Classification, Regression, Multiclass, Auto) (default: Auto)");
+   for (const char *type : {"Classification", "Regression", "Multiclass", "Auto"})
+      AddPreDefVal(TString(type));
+   ParseOptions();
+   CheckForUnusedOptions();
+
+   Log().SetMinType(fVerboseLevel == "Debug" ? kDEBUG : fVerboseLevel == "Verbose" || fVerbose ? kVERBOSE : kINFO);
+   gConfig().SetUseColor(color);
+   gConfig().SetSilent(silent);
+   gConfig().SetDrawProgressBar(drawProgressBar);
+   analysisType.ToLower();
+   fAnalysisType = analysisType == "classification" ? Types::kClassification
+                   : analysisType == "regression"   ? Types::kRegression
+                   : analysisType == "multiclass"   ? Types::kMulticlass
+                                                    : Types::kNoAnalysisType;
+   gTools().TMVAWelcomeMessage();
+}
+
+TDirectory *Factory::RootBaseDir()
+{
+   return fTargetFile;
+}
+
+const char *Factory::AnalysisName() const
+{
+   return fAnalysisType == Types::kRegression   ? "Regression"
+          : fAnalysisType == Types::kMulticlass ? "Multiclass classification"
+                                                : "Classification";
+}
+
+TString Factory::WeightFileFolder(const TString &dataset) const
+{
+   TString folder = gConfig().GetIONames().fWeightFileDirPrefix;
+   if (folder != "" && !folder.EndsWith("/"))
+      folder += "/";
+   return folder + dataset + "/" + gConfig().GetIONames().fWeightFileDir;
+}
+
+// ---------------------------------------------------------------------------------------- booking
+
+void Factory::DecideAnalysisType(DataSetInfo &info)
+{
+   if (fAnalysisType != Types::kNoAnalysisType)
+      return;
+   if (info.GetNClasses() == 2 && info.GetClassInfo("Signal") && info.GetClassInfo("Background"))
+      fAnalysisType = Types::kClassification;
+   else if (info.GetNClasses() >= 2)
+      fAnalysisType = Types::kMulticlass;
+   else
+      Log() << kFATAL << "No analysis type for " << info.GetNClasses() << " classes and " << info.GetNTargets()
+            << " regression targets. Add the trees before booking; a regression has to be asked for with "
+               "AnalysisType=Regression in the options of the Factory"
+            << Endl;
+}
+
+void Factory::RefuseUnknownMethod(const TString &method) const
+{
+   std::vector<TString> names;
+   TString list;
+   for (const std::string &name : ClassifierFactory::Instance().List()) {
+      if (method == name.c_str())
+         return;
+      names.emplace_back(name.c_str());
+      list += (list == "" ? "" : ", ") + names.back();
+   }
+   const TString nearest = gTools().NearestName(method, names);
+   Log() << kFATAL << "Method \"" << method << "\" is not available. This is the embedded host of tmva_lstm_plugin, a small "
+         << "stand-in for TMVA in a ROOT that was built without it; it has: " << (list == "" ? TString("nothing yet") : list) << "."
+         << (nearest == "" ? TString() : " Did you mean \"" + nearest + "\"?")
+         << " The other methods of TMVA need a ROOT with TMVA (conda-forge, LCG, root.cern)." << Endl;
+}
+
+void Factory::RefuseBoosting(const TString &options) const
+{
+   Int_t number = 0;
+   Configurable parser(options);
+   parser.DeclareOptionRef(number, "Boost_num", "Number of times the classifier will be boosted");
+   parser.ParseOptions();
+   if (number > 0)
+      Log() << kFATAL << "Boost_num=" << number
+            << " is not available: the embedded host does not boost (method \"Boost\"). Leave the option out, or use a ROOT "
+               "with TMVA"
+            << Endl;
+}
+
+MethodBase *Factory::BookMethod(DataLoader *loader, TString methodName, TString title, TString options)
+{
+   if (!loader)
+      Log() << kFATAL << "BookMethod(\"" << methodName << "\", \"" << title << "\"): there is no DataLoader (null pointer)" << Endl;
+   const TString dataset = loader->GetName();
+   DataSetInfo &info = loader->GetDataSetInfo();
+   if (title == "" || title.Contains("/"))
+      Log() << kFATAL << "A method needs a title that can be part of a file name, found \"" << title << "\"" << Endl;
+   if (HasMethod(dataset, title))
+      Log() << kFATAL << "Booking failed since method with title <" << title << "> already exists in with DataSet Name <" << dataset
+            << ">  " << Endl;
+   RefuseUnknownMethod(methodName);
+   DecideAnalysisType(info);
+   Log() << kHEADER << "Booking method: " << gTools().Color("bold") << title << gTools().Color("reset") << Endl << Endl;
+   RefuseBoosting(options);
+
+   std::unique_ptr<IMethod> created(
+      ClassifierFactory::Instance().Create(methodName.Data(), fJobName, title, info, options));
+   auto *method = dynamic_cast<MethodBase *>(created.get());
+   if (!method)
+      Log() << kFATAL << "Method \"" << methodName << "\" could not be created, or is not a TMVA::MethodBase" << Endl;
+   if (!method->HasAnalysisType(fAnalysisType, info.GetNClasses(), info.GetNTargets())) {
+      Log() << kWARNING << "Method " << method->GetMethodTypeName() << " is not capable of handling ";
+      if (fAnalysisType == Types::kRegression)
+         Log() << "regression with " << info.GetNTargets() << " targets." << Endl;
+      else
+         Log() << (fAnalysisType == Types::kMulticlass ? "multiclass " : "") << "classification with " << info.GetNClasses()
+               << " classes." << Endl;
+      return nullptr;
+   }
+   if (fModelPersistence)
+      method->SetWeightFileDir(WeightFileFolder(dataset));
+   method->SetModelPersistence(fModelPersistence);
+   method->SetAnalysisType(fAnalysisType);
+   method->SetupMethod();
+   method->ParseOptions();
+   method->ProcessSetup();
+   method->SetFile(fTargetFile);
+   method->SetSilentFile(IsSilentFile());
+   method->CheckSetup();
+
+   MVector *&list = fMethodsMap[dataset];
+   if (!list)
+      list = new MVector;
+   list->push_back(created.release());
+   return method;
+}
+
+MethodBase *Factory::BookMethod(DataLoader *loader, Types::EMVA method, TString title, TString options)
+{
+   return BookMethod(loader, Types::Instance().GetMethodName(method), title, options);
+}
+
+IMethod *Factory::GetMethod(const TString &dataset, const TString &title) const
+{
+   const auto found = fMethodsMap.find(dataset);
+   if (found == fMethodsMap.end())
+      return nullptr;
+   for (IMethod *method : *found->second)
+      if (title == method->GetName())
+         return method;
+   return nullptr;
+}
+
+std::vector<MethodBase *> Factory::Methods(const MVector &list) const
+{
+   std::vector<MethodBase *> methods;
+   for (IMethod *method : list)
+      if (auto *base = dynamic_cast<MethodBase *>(method))
+         methods.push_back(base);
+   return methods;
+}
+
+void Factory::DeleteAllMethods()
+{
+   for (auto &methods : fMethodsMap) {
+      for (IMethod *method : *methods.second)
+         delete method;
+      delete methods.second;
+   }
+   fMethodsMap.clear();
+}
+
+void Factory::MakeClass(const TString &dataset, const TString &title) const
+{
+   const auto found = fMethodsMap.find(dataset);
+   if (found == fMethodsMap.end() || (title != "" && !HasMethod(dataset, title)))
+      Log() << kWARNING << "<MakeClass> Could not find classifier \"" << title << "\" of data set \"" << dataset << "\"" << Endl;
+   else
+      for (const IMethod *method : *found->second)
+         if (title == "" || title == method->GetName())
+            method->MakeClass();
+}
+
+void Factory::PrintHelpMessage(const TString &dataset, const TString &title) const
+{
+   const auto found = fMethodsMap.find(dataset);
+   if (found == fMethodsMap.end() || (title != "" && !HasMethod(dataset, title)))
+      Log() << kWARNING << "<PrintHelpMessage> Could not find classifier \"" << title << "\" of data set \"" << dataset << "\""
+            << Endl;
+   else
+      for (const IMethod *method : *found->second)
+         if (title == "" || title == method->GetName())
+            method->PrintHelpMessage();
+}
+
+std::map<TString, Double_t> Factory::OptimizeAllMethods(TString fomType, TString fitType)
+{
+   Log() << kFATAL << "OptimizeAllMethods(\"" << fomType << "\", \"" << fitType
+         << "\") is not in the embedded host: book several methods with different options and compare them" << Endl;
+   return {};
+}
+
+void Factory::EvaluateAllVariables(DataLoader *, TString)
+{
+   Log() << kFATAL << "EvaluateAllVariables is not in the embedded host (method \"Variable\")" << Endl;
+}
+
+// ---------------------------------------------------------------------------------------- training
+
+void Factory::CheckTrainable(MethodBase &method)
+{
+   DataSetInfo &info = method.DataInfo();
+   // one entry would be taken for the event of a Reader
+   if (info.GetDataSetManager()->DataInput().GetEntries() <= 1)
+      Log() << kFATAL << "No input data for the training provided! Add trees to the DataLoader \"" << info.GetName() << "\"" << Endl;
+   if (fAnalysisType == Types::kRegression && info.GetNTargets() < 1)
+      Log() << kFATAL << "You want to do regression training without specifying a target." << Endl;
+   if (fAnalysisType != Types::kRegression && info.GetNClasses() < 2)
+      Log() << kFATAL << "You want to do classification training, but specified less than two classes." << Endl;
+}
+
+void Factory::TrainAllMethods()
+{
+   Log() << kHEADER << gTools().Color("bold") << "Train all methods" << gTools().Color("reset") << Endl;
+   if (fMethodsMap.empty()) {
+      Log() << kINFO << "...nothing found to train" << Endl;
+      return;
+   }
+   for (auto &methods : fMethodsMap)
+      TrainDataSet(*methods.second);
+}
+
+void Factory::TrainDataSet(MVector &list)
+{
+   std::vector<MethodBase *> trained;
+   for (MethodBase *method : Methods(list)) {
+      Event::SetIsTraining(kTRUE);
+      CheckTrainable(*method);
+      if (!IsSilentFile())
+         WriteDataInformation(method->DataInfo());
+      const Long64_t events = method->Data()->GetNTrainingEvents();
+      if (events < kMinNoTrainingEvents) {
+         Log() << kWARNING << "Method " << method->GetMethodName() << " not trained (training tree has less entries [" << events
+               << "] than required [" << kMinNoTrainingEvents << "]" << Endl;
+         continue;
+      }
+      Log() << kHEADER << "Train method: " << method->GetMethodName() << " for " << AnalysisName() << Endl << Endl;
+      method->TrainMethod();
+      Log() << kHEADER << "Training finished" << Endl << Endl;
+      trained.push_back(method);
+   }
+   if (fAnalysisType != Types::kRegression) {
+      Log() << kINFO << "Ranking input variables (method specific)..." << Endl;
+      for (MethodBase *method : trained) {
+         if (const Ranking *ranking = method->CreateRanking())
+            ranking->Print();
+         else
+            Log() << kINFO << "No variable ranking supplied by classifier: " << method->GetMethodName() << Endl;
+      }
+   }
+   if (!IsSilentFile())
+      for (MethodBase *method : trained) {
+         method->BaseDir()->cd();
+         method->fTrainHistory.SaveHistory(method->GetMethodName());
+      }
+   if (!fModelPersistence || trained.empty())
+      return;
+   // what is tested is what a Reader will find in the weights file
+   Log() << kHEADER << "=== Destroy and recreate all methods via weight files for testing ===" << Endl << Endl;
+   if (!IsSilentFile())
+      RootBaseDir()->cd();
+   for (MethodBase *method : trained)
+      for (IMethod *&place : list)
+         if (dynamic_cast<MethodBase *>(place) == method) {
+            place = nullptr; // should anything throw, nothing points to the deleted one
+            place = MakeAnew(method);
+            break;
+         }
+}
+
+MethodBase *Factory::MakeAnew(MethodBase *method)
+{
+   const TString typeName = method->GetMethodTypeName(), file = method->GetWeightFileName(), testvar = method->GetTestvarName();
+   DataSetInfo &info = method->DataInfo();
+   delete method;
+   std::unique_ptr<IMethod> created(ClassifierFactory::Instance().Create(typeName.Data(), info, file));
+   method = dynamic_cast<MethodBase *>(created.get());
+   if (!method)
+      Log() << kFATAL << "Method \"" << typeName << "\" could not be made from its weights file " << file << Endl;
+   method->SetWeightFileDir(WeightFileFolder(info.GetName()));
+   method->SetModelPersistence(fModelPersistence);
+   method->SetSilentFile(IsSilentFile());
+   method->SetAnalysisType(fAnalysisType);
+   method->SetupMethod();
+   method->ReadStateFromFile();
+   method->SetTestvarName(testvar);
+   method->SetFile(fTargetFile);
+   created.release();
+   return method;
+}
+
+void Factory::WriteDataInformation(DataSetInfo &info)
+{
+   RootBaseDir()->cd();
+   if (RootBaseDir()->GetDirectory(info.GetName()))
+      return; // this data set is in the file already
+   TDirectory *directory = RootBaseDir()->mkdir(info.GetName());
+   directory->cd();
+   DataSet *dataSet = info.GetDataSet(); // computes the correlations, too
+   const auto writeCorrelations = [&](const char *className, const TString &name, const TString &title) {
+      const std::unique_ptr<TH2> histogram(info.CreateCorrelationMatrixHist(info.CorrelationMatrix(className), name, title));
+      if (histogram)
+         histogram->Write();
+   };
+   if (fAnalysisType == Types::kMulticlass) {
+      for (UInt_t i = 0; i < info.GetNClasses(); ++i) {
+         const TString name = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
+         writeCorrelations(name, "CorrelationMatrix" + name, "Correlation Matrix (" + name + ")");
+      }
+   } else {
+      writeCorrelations("Signal", "CorrelationMatrixS", "Correlation Matrix (signal)");
+      writeCorrelations("Background", "CorrelationMatrixB", "Correlation Matrix (background)");
+      writeCorrelations("Regression", "CorrelationMatrix", "Correlation Matrix");
+   }
+   for (const TString &definition : gTools().SplitString(fTransformations, ';')) {
+      TransformationHandler handler(info, "Factory");
+      CreateVariableTransforms(definition, info, handler, Log());
+      handler.SetRootDir(directory);
+      handler.CalcTransformations(dataSet->GetEventCollection(Types::kTraining));
+      if (definition.BeginsWith("I"))
+         handler.PrintVariableRanking();
+   }
+}
+
+} // namespace TMVA

@@ -1,0 +1,152 @@
+#include "ClassFile.h"
+
+#include <iomanip>
+#include <locale>
+#include <sstream>
+
+namespace tmva_lstm_tmva {
+
+using namespace tmva_lstm;
+
+namespace {
+
+/// `static const float name[] = {...}`; nine digits give every float back exactly.
+void write_array(std::ostream &out, const std::string &name, const float *values, std::size_t count)
+{
+   std::ostringstream text;
+   text.imbue(std::locale::classic());
+   text << std::setprecision(9);
+   for (std::size_t n = 0; n < count; ++n)
+      text << (n ? (n % 8 ? ", " : ",\n      ") : "") << values[n];
+   if (count == 0)
+      text << "0";
+   out << "   static const float " << name << "[] = {\n      " << text.str() << "};\n";
+}
+
+void write_specs(std::ostream &out, const std::string &name, const std::vector<FeatureSpec> &specs)
+{
+   std::vector<float> mean, scale;
+   for (const FeatureSpec &spec : specs) {
+      mean.push_back(spec.mean);
+      scale.push_back(spec.scale);
+   }
+   write_array(out, name + "Mean", mean.data(), mean.size());
+   write_array(out, name + "Scale", scale.data(), scale.size());
+}
+
+const char *activation_code(Activation activation)
+{
+   switch (activation) {
+   case Activation::Linear: return "z";
+   case Activation::Relu: return "z > 0 ? z : 0";
+   case Activation::Tanh:
+   case Activation::FastTanh: return "std::tanh(z)";
+   case Activation::SymmetricRelu: return "std::fabs(z)";
+   case Activation::SoftSign: return "z / (1 + std::fabs(z))";
+   case Activation::Sigmoid: return "1 / (1 + std::exp(-z))";
+   case Activation::Gauss: return "std::exp(-z * z)";
+   }
+   return "z";
+}
+
+} // namespace
+
+void write_class(std::ostream &out, const std::string &name, const SequenceModel &model, const EventLayout &layout)
+{
+   const ModelDocument &document = model.document();
+   const NetworkShape shape = network_shape(document);
+   const std::vector<ParameterView> parts = parameter_layout(shape);
+
+   out << "\n public:\n"
+          "   // True steps of the next events, 0 to "
+       << layout.T << "; set before each event where sequences differ in length.\n"
+          "   void SetLength(int length) { fLength = length; }\n"
+          "   // Probabilities of all classes; GetMvaValue gives that of the signal, or of the first of more than two classes.\n"
+          "   std::vector<double> GetClassProbabilities(const std::vector<double>& inputValues) const;\n"
+          "\n private:\n"
+          "   int fLength = "
+       << layout.T << ";\n};\n\n";
+
+   out << "inline void " << name << "::Initialize() {}\n"
+       << "inline void " << name << "::Clear() {}\n\n";
+   out << "inline double " << name << "::GetMvaValue__(const std::vector<double>& inputValues) const\n{\n"
+       << "   return GetClassProbabilities(inputValues)[" << (shape.K == 1 ? 1 : 0) << "];\n}\n\n";
+
+   out << "inline std::vector<double> " << name
+       << "::GetClassProbabilities(const std::vector<double>& inputValues) const\n{\n"
+       << "   // " << shape.D << " features a step, " << shape.E << " event features, " << shape.H << " hidden units; gates i, f, g, o\n"
+       << "   const int T = " << layout.T << ", D = " << shape.D << ", E = " << shape.E << ", H = " << shape.H << ";\n";
+   const float *flat = document.parameters.data();
+   for (const ParameterView &part : parts) {
+      std::string array = part.name;
+      array.replace(array.find('.'), 1, "_");
+      write_array(out, array, flat + part.offset, part.rows * part.columns);
+   }
+   write_specs(out, "feature", document.features);
+   write_specs(out, "eventFeature", document.event_features);
+
+   out << "   int length = fLength < 0 ? 0 : fLength > T ? T : fLength;\n";
+   if (layout.length == EventLayout::Length::Variable)
+      out << "   length = static_cast<int>(inputValues[" << layout.length_index << "] + 0.5);\n"
+          << "   length = length < 0 ? 0 : length > T ? T : length;\n";
+   if (layout.has_mask) {
+      std::ostringstream mask;
+      mask.imbue(std::locale::classic());
+      mask << std::setprecision(9) << layout.mask;
+      out << "   for (bool padding = true; padding && length > 0; length -= padding)\n"
+             "      for (int d = 0; d < D; ++d)\n"
+             "         padding = padding && static_cast<float>(inputValues[(length - 1) * D + d]) == static_cast<float>("
+          << mask.str() << ");\n";
+   }
+   out << "   std::vector<double> h(H, 0.), c(H, 0.), z(4 * H), joined("
+       << (shape.flat_steps ? std::to_string(shape.flat_steps) + " * H" : std::string("H")) << " + E, 0.);\n"
+          "   for (int t = 0; t < length; ++t) {\n"
+          "      for (int r = 0; r < 4 * H; ++r) {\n"
+          "         double sum = lstm_b[r];\n"
+          "         for (int d = 0; d < D; ++d)\n"
+          "            sum += lstm_W[r * D + d] * ((inputValues[t * D + d] - featureMean[d]) / featureScale[d]);\n"
+          "         for (int j = 0; j < H; ++j)\n"
+          "            sum += lstm_U[r * H + j] * h[j];\n"
+          "         z[r] = sum;\n"
+          "      }\n"
+          "      for (int j = 0; j < H; ++j) {\n"
+          "         const double i = 1 / (1 + std::exp(-z[j])), f = 1 / (1 + std::exp(-z[H + j]));\n"
+          "         const double g = std::tanh(z[2 * H + j]), o = 1 / (1 + std::exp(-z[3 * H + j]));\n"
+          "         c[j] = f * c[j] + i * g;\n"
+          "         h[j] = o * std::tanh(c[j]);\n";
+   if (shape.flat_steps)
+      out << "         joined[t * H + j] = h[j];\n";
+   out << "      }\n   }\n";
+   if (!shape.flat_steps)
+      out << "   for (int j = 0; j < H; ++j)\n      joined[j] = h[j];\n";
+   if (shape.E) {
+      out << "   for (int e = 0, v = T * D; e < E; ++e, ++v) {\n";
+      if (layout.length == EventLayout::Length::Variable)
+         out << "      if (v == " << layout.length_index << ")\n         ++v;\n";
+      out << "      joined[joined.size() - E + e] = (inputValues[v] - eventFeatureMean[e]) / eventFeatureScale[e];\n   }\n";
+   }
+   out << "   std::vector<double> x = joined, y;\n";
+   const std::vector<DenseShape> layers = shape.dense_layers();
+   for (std::size_t n = 0; n < layers.size(); ++n) {
+      const std::string layer = n + 1 < layers.size() ? "dense" + std::to_string(n + 1) : "head";
+      const Activation activation = n < shape.dense.size() ? shape.dense[n].activation : Activation::Linear;
+      out << "   y.assign(" << layers[n].width << ", 0.);\n"
+          << "   for (int k = 0; k < " << layers[n].width << "; ++k) {\n"
+          << "      double z = " << layer << "_b[k];\n"
+          << "      for (int m = 0; m < " << layers[n].inputs << "; ++m)\n"
+          << "         z += " << layer << "_W[k * " << layers[n].inputs << " + m] * x[m];\n"
+          << "      y[k] = " << activation_code(activation) << ";\n   }\n   x = y;\n";
+   }
+   if (shape.K == 1) {
+      out << "   const double p = 1 / (1 + std::exp(-x[0]));\n"
+             "   return std::vector<double>{1 - p, p};\n}\n";
+   } else {
+      out << "   double largest = x[0], sum = 0;\n"
+             "   for (double v : x)\n      largest = v > largest ? v : largest;\n"
+             "   for (double& v : x)\n      sum += v = std::exp(v - largest);\n"
+             "   for (double& v : x)\n      v /= sum;\n"
+             "   return x;\n}\n";
+   }
+}
+
+} // namespace tmva_lstm_tmva

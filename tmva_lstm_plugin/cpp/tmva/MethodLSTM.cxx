@@ -1,0 +1,480 @@
+#include "MethodLSTM.h"
+
+#include "BookingOptions.h"
+#include "ClassFile.h"
+#include "DocumentFacts.h"
+#include "EventSequences.h"
+#include "OptionText.h"
+#include "PermutationRanking.h"
+#include "SequenceModel.h"
+#include "TrainingLog.h"
+#include "WeightsNode.h"
+
+#include "core/error.h"
+#include "TMVA/Configurable.h"
+#include "TMVA/DataSet.h"
+#include "TMVA/Event.h"
+#include "TMVA/MsgLogger.h"
+#include "TMVA/Ranking.h"
+#include "TMVA/Tools.h"
+#include "TMVA/VariableInfo.h"
+#include "TROOT.h"
+
+#include <chrono>
+#include <cmath>
+#include <string>
+
+ClassImp(TMVA::MethodLSTM)
+
+namespace TMVA {
+
+using namespace tmva_lstm_tmva;
+
+/// What a booking and a training leave; kept out of the header, which the interpreter reads.
+struct MethodLSTM::Implementation {
+   Booking booking;
+   EventLayout layout;
+   std::unique_ptr<SequenceModel> model;
+   TrainingReport report;
+   double seconds = 0;
+};
+
+MethodLSTM::MethodLSTM(const TString &jobName, const TString &methodTitle, DataSetInfo &data, const TString &option)
+   : MethodBase(jobName, static_cast<Types::EMVA>(kTypeValue), methodTitle, data, option),
+     fImplementation(new Implementation)
+{
+}
+
+MethodLSTM::MethodLSTM(DataSetInfo &data, const TString &weightFile)
+   : MethodBase(static_cast<Types::EMVA>(kTypeValue), data, weightFile), fImplementation(new Implementation)
+{
+}
+
+MethodLSTM::MethodLSTM(TString &jobName, TString &methodTitle, DataSetInfo &data, TString &option)
+   : MethodBase(jobName, Types::kPlugins, methodTitle, data, option), fImplementation(new Implementation)
+{
+}
+
+MethodLSTM::MethodLSTM(DataSetInfo &data, TString &weightFile)
+   : MethodBase(Types::kPlugins, data, weightFile), fImplementation(new Implementation)
+{
+}
+
+MethodLSTM::~MethodLSTM() = default;
+
+Bool_t MethodLSTM::HasAnalysisType(Types::EAnalysisType type, UInt_t numberClasses, UInt_t)
+{
+   return (type == Types::kClassification && numberClasses == 2) || type == Types::kMulticlass || type == Types::kRegression;
+}
+
+void MethodLSTM::Init()
+{
+   fRandomSeed = 1;
+   fNumThreads = 0;
+   fForgetBias = 1;
+   fComputeRanking = kTRUE;
+}
+
+void MethodLSTM::DeclareOptions()
+{
+   DeclareOptionRef(fInputLayout = "", "InputLayout", "T|D: steps and features of a step; variable t*D+d is feature d of step t");
+   DeclareOptionRef(fLayout = kDefaultLayout, "Layout",
+                    "Layers: LSTM|H|D|T|0|returnSequence, RESHAPE|FLAT after a returned sequence, DENSE|width|ACTIVATION, LINEAR");
+   DeclareOptionRef(fTrainingStrategy = kDefaultStrategy, "TrainingStrategy", "key=value pairs joined by commas, phases by |");
+   DeclareOptionRef(fErrorStrategy = "", "ErrorStrategy", "Loss: CROSSENTROPY, MUTUALEXCLUSIVE or SUMOFSQUARES; by task if empty");
+   DeclareOptionRef(fWeightInitialization = "XAVIERUNIFORM", "WeightInitialization",
+                    "XAVIERUNIFORM, XAVIER, GAUSS, UNIFORM, IDENTITY or ZERO");
+   DeclareOptionRef(fValidationSize = "20%", "ValidationSize", "Validation part of each class: 20%, 0.2, or a number of events");
+   DeclareOptionRef(fRandomSeed = 1, "RandomSeed", "Seed of weights, validation part and order of events; 0: another each time");
+   DeclareOptionRef(fArchitecture = "CPU", "Architecture", "CPU");
+   DeclareOptionRef(fLengthName = "", "Length", "Variable or spectator that holds the number of true steps of an event");
+   DeclareOptionRef(fMaskValue = "", "MaskValue", "Steps at the end whose values are all this are padding");
+   DeclareOptionRef(fNumThreads = 0, "NumThreads", "Threads; 0: ROOT's implicit multithreading if it is on, else all processors");
+   DeclareOptionRef(fForgetBias = 1., "ForgetBias", "Initial bias of the forget gate (MethodDL: 0)");
+   DeclareOptionRef(fComputeRanking = kTRUE, "Ranking", "Rank features and steps by permutation, in at most 10 % of the training time");
+}
+
+namespace {
+
+/// One line of what is wrong, and FATAL: an exception in a modern TMVA, the end of the process in an old one.
+void fatal(MsgLogger &log, const std::string &lines)
+{
+   std::size_t start = 0;
+   for (std::size_t stop; (stop = lines.find('\n', start)) != std::string::npos; start = stop + 1)
+      log << kERROR << lines.substr(start, stop - start) << Endl;
+   log << kFATAL << lines.substr(start) << Endl;
+}
+
+/// The arrays that the variables begin with, if they are all of one size.
+VariableShape shape_of(DataSetInfo &data)
+{
+   VariableShape shape;
+   shape.n_variables = data.GetNVariables();
+   std::vector<std::pair<TString, std::size_t>> runs; // expression and how often in a row
+   for (UInt_t n = 0; n < data.GetNVariables(); ++n) {
+      const TString &expression = data.GetVariableInfo(n).GetExpression();
+      if (!runs.empty() && runs.back().first == expression)
+         ++runs.back().second;
+      else
+         runs.emplace_back(expression, 1);
+   }
+   if (runs.empty() || runs.front().second < 2)
+      return shape;
+   for (const auto &run : runs) {
+      if (run.second != runs.front().second)
+         break;
+      ++shape.arrays;
+   }
+   shape.array_size = runs.front().second;
+   return shape;
+}
+
+/// Number of true steps of an event, as far as its layout has one; spectators are never transformed, so the raw event has them.
+double length_of(const EventLayout &layout, const Event &event, const Event &raw)
+{
+   switch (layout.length) {
+   case EventLayout::Length::Variable: return event.GetValue(static_cast<UInt_t>(layout.length_index));
+   case EventLayout::Length::Spectator: return raw.GetSpectator(static_cast<UInt_t>(layout.length_index));
+   default: return 0;
+   }
+}
+
+/// Training histories came to TMVA in 6.08; an older one goes without.
+template <class Method>
+auto add_history(Method &method, const char *name, std::size_t epoch, double value, int)
+   -> decltype(method.fTrainHistory.AddValue(name, 0, value))
+{
+   return method.fTrainHistory.AddValue(name, static_cast<Int_t>(epoch), value);
+}
+template <class Method>
+void add_history(Method &, const char *, std::size_t, double, long)
+{
+}
+
+/// Its name is a TString here and a const char * there.
+std::string class_name(DataSetInfo &data, UInt_t n)
+{
+   return TString(data.GetClassInfo(static_cast<Int_t>(n))->GetName()).Data();
+}
+
+/// "a[3]" of an array declared as a whole, as every TMVA has it.
+std::string variable_name(DataSetInfo &data, UInt_t n)
+{
+   return data.GetVariableInfo(n).GetInternalName().Data();
+}
+
+} // namespace
+
+void MethodLSTM::ProcessOptions()
+{
+   Implementation &my = *fImplementation;
+   const Task task = DoRegression() ? Task::Regression : DoMulticlass() ? Task::Multiclass : Task::Binary;
+   std::vector<std::string> wrong;
+   VariableShape variables = shape_of(DataInfo());
+   EventLayout layout;
+   layout.length_name = fLengthName.Data();
+   if (fLengthName != "") {
+      std::vector<std::string> known;
+      for (UInt_t n = 0; n < DataInfo().GetNVariables(); ++n) {
+         const VariableInfo &info = DataInfo().GetVariableInfo(n);
+         known.push_back(info.GetExpression().Data());
+         if (info.GetExpression() == fLengthName || info.GetLabel() == fLengthName) {
+            layout.length = EventLayout::Length::Variable;
+            layout.length_index = n;
+         }
+      }
+      for (UInt_t n = 0; n < DataInfo().GetNSpectators(); ++n) {
+         const VariableInfo &info = DataInfo().GetSpectatorInfo(n);
+         known.push_back(info.GetExpression().Data());
+         if (info.GetExpression() == fLengthName || info.GetLabel() == fLengthName) {
+            layout.length = EventLayout::Length::Spectator;
+            layout.length_index = n;
+         }
+      }
+      if (layout.length == EventLayout::Length::Full)
+         wrong.push_back("Length=" + layout.length_name + " is neither a variable nor a spectator; " +
+                         near_miss(layout.length_name, known));
+      if (layout.length == EventLayout::Length::Variable) {
+         --variables.n_variables; // it is no input of the network
+         if (GetTransformationHandler().GetTransformationList().GetSize() > 0)
+            wrong.push_back("Length=" + layout.length_name + " is a variable, which VarTransform would change; declare it with "
+                            "AddSpectator, or book without VarTransform");
+      }
+   }
+   if (fMaskValue != "") {
+      double value = 0;
+      if (!read_number(fMaskValue.Data(), value))
+         wrong.push_back("MaskValue=" + std::string(fMaskValue.Data()) + ": expected a number");
+      layout.has_mask = true;
+      layout.mask = static_cast<float>(value);
+   }
+   if (fNumThreads < 0)
+      wrong.push_back("NumThreads=" + std::to_string(fNumThreads) + ": expected a number from 0, where 0 is all");
+
+   const BookingStrings strings{fInputLayout.Data(),    fLayout.Data(),          fTrainingStrategy.Data(),
+                                fErrorStrategy.Data(),  fWeightInitialization.Data(), fValidationSize.Data(),
+                                fArchitecture.Data(),   fRandomSeed,             fForgetBias};
+   try {
+      my.booking = understand(strings, variables, task, DoRegression() ? DataInfo().GetNTargets() : DataInfo().GetNClasses());
+   } catch (const BookingError &error) {
+      wrong.push_back(error.what());
+   }
+   layout.T = my.booking.T;
+   layout.D = my.booking.network.D;
+   layout.E = my.booking.network.E;
+   if (wrong.empty() && layout.length == EventLayout::Length::Variable && layout.length_index < layout.T * layout.D)
+      wrong.push_back("Length=" + layout.length_name + " is variable " + std::to_string(layout.length_index) +
+                      ", which InputLayout takes as a step; declare it after the steps, or as a spectator");
+   if (!wrong.empty())
+      fatal(Log(), BookingError(wrong).what());
+   my.layout = layout;
+   for (const std::string &line : my.booking.notes)
+      Log() << kINFO << line << Endl;
+}
+
+UInt_t MethodLSTM::Threads() const
+{
+   return thread_count(fNumThreads);
+}
+
+void MethodLSTM::Train()
+{
+   Implementation &my = *fImplementation;
+   const bool regression = DoRegression();
+   const Bool_t drop_negative = IgnoreEventsWithNegWeightsInTraining();
+   const UInt_t signal = regression || DoMulticlass() ? 0 : DataInfo().GetSignalClassIndex();
+   SequenceBuffer events(my.layout);
+   try {
+      const std::vector<TMVA::Event *> &collection = GetEventCollection(Types::kTraining);
+      std::vector<float> variables;
+      std::size_t dropped = 0;
+      for (std::size_t n = 0; n < collection.size(); ++n) {
+         const Event &event = *collection[n];
+         if (drop_negative && event.GetWeight() < 0) {
+            ++dropped;
+            continue;
+         }
+         // spectators are what they were before any transformation
+         const Event *raw = Data()->GetEvent(static_cast<Long64_t>(n), Types::kTraining);
+         variables.assign(event.GetValues().begin(), event.GetValues().end());
+         events.add(variables, length_of(my.layout, event, *raw));
+         if (regression)
+            for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k)
+               events.add_target(event.GetTarget(k));
+         else if (DoMulticlass())
+            events.add_label(static_cast<std::int32_t>(event.GetClass()));
+         else
+            events.add_label(event.GetClass() == signal);
+         events.add_weight(event.GetWeight());
+      }
+      if (dropped)
+         Log() << kINFO << dropped << " training events with a negative weight are left out (IgnoreNegWeightsInTraining)" << Endl;
+
+      ModelNames names;
+      for (UInt_t n = 0; n < my.layout.n_variables(); ++n)
+         if (n < my.layout.D)
+            names.features.push_back(variable_name(DataInfo(), n));
+         else if (n >= my.layout.T * my.layout.D &&
+                  (my.layout.length != EventLayout::Length::Variable || n != my.layout.length_index))
+            names.event_features.push_back(variable_name(DataInfo(), n));
+      if (regression)
+         for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k)
+            names.targets.push_back(DataInfo().GetTargetInfo(k).GetInternalName().Data());
+      else if (DoMulticlass())
+         for (UInt_t k = 0; k < DataInfo().GetNClasses(); ++k)
+            names.classes.push_back(class_name(DataInfo(), k));
+      else
+         names.classes = {class_name(DataInfo(), 1 - signal), class_name(DataInfo(), signal)};
+
+      EpochLog log(Log(), my.booking, events.size(), Threads());
+      const SignalWatch watch;
+      my.report = TrainingReport();
+      const auto start = std::chrono::steady_clock::now();
+      my.model.reset(new SequenceModel(SequenceModel::train(
+         my.booking, regression ? Task::Regression : DoMulticlass() ? Task::Multiclass : Task::Binary, events, names, Threads(),
+         my.report, [&watch] { return !watch.signalled(); },
+         [&](const tmva_lstm::EpochRecord &record) {
+            log.line(record);
+            add_history(*this, "trainingError", record.epoch, record.loss, 0);
+            if (std::isfinite(record.validation_loss))
+               add_history(*this, "valError", record.epoch, record.validation_loss, 0);
+            return !watch.signalled();
+         })));
+      my.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      log.finish(my.report, watch.signalled(), my.seconds);
+      tmva_lstm::ModelDocument &document = my.model->document();
+      write_layout(document, my.layout);
+      write_options(document, {{"InputLayout", fInputLayout.Data()},
+                               {"Layout", fLayout.Data()},
+                               {"TrainingStrategy", fTrainingStrategy.Data()},
+                               {"ErrorStrategy", fErrorStrategy.Data()},
+                               {"WeightInitialization", fWeightInitialization.Data()},
+                               {"ValidationSize", fValidationSize.Data()},
+                               {"RandomSeed", std::to_string(fRandomSeed)}});
+      write_training(document, my.report);
+      write_provenance(document, gROOT->GetVersion(), Threads(), my.seconds);
+   } catch (const tmva_lstm::Error &error) {
+      fatal(Log(), error.what());
+   }
+}
+
+std::vector<Float_t> MethodLSTM::ScoresOfEvent()
+{
+   const Implementation &my = *fImplementation;
+   const Event *raw = fTmpEvent ? fTmpEvent : Data()->GetEvent();
+   const Event *event = GetEvent();
+   SequenceBuffer one(my.layout);
+   try {
+      one.add(event->GetValues(), length_of(my.layout, *event, *raw));
+      return my.model->scores(one, 1);
+   } catch (const tmva_lstm::Error &error) {
+      fatal(Log(), error.what());
+   }
+   return {};
+}
+
+Double_t MethodLSTM::GetMvaValue(Double_t *errLower, Double_t *errUpper)
+{
+   NoErrorCalc(errLower, errUpper);
+   // two classes: background and signal; more: TMVA asks for GetMulticlassValues
+   const std::vector<Float_t> scores = ScoresOfEvent();
+   return scores.size() == 2 ? scores[1] : scores[0];
+}
+
+std::vector<Double_t> MethodLSTM::GetMvaValues(Long64_t firstEvt, Long64_t lastEvt, Bool_t logProgress)
+{
+   const Implementation &my = *fImplementation;
+   const Long64_t n_events = Data()->GetNEvents();
+   if (firstEvt < 0)
+      firstEvt = 0;
+   if (lastEvt < 0 || lastEvt > n_events || firstEvt > lastEvt)
+      lastEvt = n_events;
+   std::vector<Double_t> values;
+   values.reserve(static_cast<std::size_t>(std::max<Long64_t>(0, lastEvt - firstEvt)));
+   constexpr Long64_t kBatch = 8192;
+   const auto start = std::chrono::steady_clock::now();
+   try {
+      SequenceBuffer events(my.layout);
+      for (Long64_t first = firstEvt; first < lastEvt; first += kBatch) {
+         events.clear();
+         for (Long64_t n = first; n < std::min(first + kBatch, lastEvt); ++n) {
+            Data()->SetCurrentEvent(n);
+            const Event *raw = Data()->GetEvent();
+            const Event *event = GetEvent(raw);
+            events.add(event->GetValues(), length_of(my.layout, *event, *raw));
+         }
+         const std::vector<Float_t> scores = my.model->scores(events, Threads());
+         const std::size_t outputs = my.model->outputs();
+         for (std::size_t n = 0; n < events.size(); ++n)
+            values.push_back(scores[n * outputs + (outputs == 2 ? 1 : 0)]);
+      }
+   } catch (const tmva_lstm::Error &error) {
+      fatal(Log(), error.what());
+   }
+   if (logProgress) {
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      Log() << kINFO << "Evaluation of " << GetMethodName() << " on " << values.size() << " events took " << seconds << " s" << Endl;
+   }
+   return values;
+}
+
+const std::vector<Float_t> &MethodLSTM::GetMulticlassValues()
+{
+   if (!fMulticlassReturnVal)
+      fMulticlassReturnVal = new std::vector<Float_t>;
+   *fMulticlassReturnVal = ScoresOfEvent();
+   return *fMulticlassReturnVal;
+}
+
+const std::vector<Float_t> &MethodLSTM::GetRegressionValues()
+{
+   if (!fRegressionReturnVal)
+      fRegressionReturnVal = new std::vector<Float_t>;
+   const std::vector<Float_t> scores = ScoresOfEvent();
+   // a transformation of the targets has to be undone
+   Event transformed(*GetEvent());
+   for (UInt_t k = 0; k < scores.size(); ++k)
+      transformed.SetTarget(k, scores[k]);
+   const Event *back = GetTransformationHandler().InverseTransform(&transformed);
+   fRegressionReturnVal->clear();
+   for (UInt_t k = 0; k < scores.size(); ++k)
+      fRegressionReturnVal->push_back(back->GetTarget(k));
+   return *fRegressionReturnVal;
+}
+
+const Ranking *MethodLSTM::CreateRanking()
+{
+   const Implementation &my = *fImplementation;
+   if (!fComputeRanking || !my.model || DoRegression())
+      return nullptr;
+   SequenceBuffer events(my.layout);
+   const UInt_t signal = DoMulticlass() ? 0 : DataInfo().GetSignalClassIndex();
+   const Long64_t count = Data()->GetNTrainingEvents();
+   const Long64_t stride = std::max<Long64_t>(1, count / 20000);
+   const auto start = std::chrono::steady_clock::now();
+   for (Long64_t n = 0; n < count; n += stride) {
+      const Event *raw = Data()->GetEvent(n, Types::kTraining);
+      const Event *event = GetEvent(raw);
+      events.add(event->GetValues(), length_of(my.layout, *event, *raw));
+      events.add_label(DoMulticlass() ? static_cast<std::int32_t>(event->GetClass()) : event->GetClass() == signal);
+      events.add_weight(event->GetWeight());
+   }
+   const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+   const double allowed = std::max(0.001, 0.1 * my.seconds - spent);
+   Ranking *ranking = new Ranking(GetName(), "Permutation importance");
+   for (const Importance &each : permutation_importance(*my.model, events, events.size(), allowed, Threads()))
+      ranking->AddRank(Rank(each.name.c_str(), each.value));
+   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+   Log() << kINFO << "ranking by permutation took " << seconds << " s, the training " << my.seconds
+         << " s; book with !Ranking to go without" << Endl;
+   return ranking;
+}
+
+void MethodLSTM::WriteMonitoringHistosToFile() const
+{
+   write_monitoring(fImplementation->report, GetName());
+}
+
+void MethodLSTM::AddWeightsXMLTo(void *parent) const
+{
+   const Implementation &my = *fImplementation;
+   void *weights = gTools().AddChild(parent, "Weights");
+   if (!my.model)
+      return; // booked, never trained
+   add_node(weights, tmva_lstm::to_node(my.model->document()));
+}
+
+void MethodLSTM::ReadWeightsFromXML(void *weights)
+{
+   Implementation &my = *fImplementation;
+   try {
+      void *model = find_child(weights, "LSTMModel");
+      if (!model)
+         throw tmva_lstm::ModelError("there is no LSTMModel in <Weights>; the file is not one of an LSTM");
+      my.model.reset(new SequenceModel(tmva_lstm::from_node(read_node(model))));
+      my.layout = read_layout(my.model->document());
+   } catch (const tmva_lstm::Error &error) {
+      fatal(Log(), std::string("weights file: ") + error.what());
+   }
+   if (my.layout.n_variables() != DataInfo().GetNVariables())
+      fatal(Log(), "the weights file is for " + std::to_string(my.layout.n_variables()) + " variables, " +
+                      std::to_string(DataInfo().GetNVariables()) + " are declared");
+}
+
+void MethodLSTM::ReadWeightsFromStream(std::istream &)
+{
+   fatal(Log(), "weights of an LSTM are read from XML; the text format of before 2010 never had any");
+}
+
+void MethodLSTM::MakeClassSpecific(std::ostream &out, const TString &className) const
+{
+   if (fImplementation->model)
+      write_class(out, className.Data(), *fImplementation->model, fImplementation->layout);
+}
+
+void MethodLSTM::GetHelpMessage() const
+{
+   write_help(Log());
+}
+
+} // namespace TMVA

@@ -1,0 +1,263 @@
+#include "SequenceModel.h"
+
+#include "core/error.h"
+#include "core/preprocess.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace tmva_lstm_tmva {
+
+using namespace tmva_lstm;
+
+namespace {
+
+/// Activations a block may take in each thread.
+constexpr std::size_t kBytesPerThread = std::size_t(1) << 30;
+/// Events stored in a document with their scores, and the longest that are.
+constexpr std::size_t kProbes = 16, kProbeSteps = 256;
+
+FeatureSpec to_spec(const std::string &name, const ColumnSummary &column)
+{
+   return {name, "", static_cast<float>(column.mean), static_cast<float>(column.deviation),
+           static_cast<float>(column.minimum), static_cast<float>(column.maximum)};
+}
+
+std::vector<FeatureSpec> to_specs(const std::vector<std::string> &names, const std::vector<ColumnSummary> &columns)
+{
+   std::vector<FeatureSpec> specs;
+   for (std::size_t n = 0; n < names.size(); ++n)
+      specs.push_back(to_spec(names[n], columns[n]));
+   return specs;
+}
+
+Standardisation<float> standardisation(const std::vector<FeatureSpec> &specs)
+{
+   Standardisation<float> result;
+   for (const FeatureSpec &spec : specs) {
+      result.mean.push_back(spec.mean);
+      result.inverse.push_back(1.f / spec.scale);
+   }
+   return result;
+}
+
+/// Which events train and which validate, and how their weights are scaled.
+struct Roles {
+   std::vector<std::int64_t> train, validate;
+   std::vector<std::uint8_t> trains; ///< a mask
+   double weight_scale = 1;
+   std::size_t longest = 0;
+};
+
+Roles choose_roles(const Booking &booking, Task task, const SequenceBuffer &events, std::size_t classes,
+                   TrainingReport &report)
+{
+   const std::vector<double> &weights = events.weights();
+   std::vector<std::int64_t> used;
+   std::vector<std::int32_t> labels;
+   double absolute = 0, negative = 0;
+   for (std::size_t n = 0; n < events.size(); ++n) {
+      const double weight = weights.empty() ? 1 : weights[n];
+      absolute += std::abs(weight);
+      if (weight < 0) {
+         ++report.negative_events;
+         negative -= weight;
+      }
+      if (weight == 0) {
+         ++report.unused_events;
+         continue;
+      }
+      used.push_back(static_cast<std::int64_t>(n));
+      if (task != Task::Regression)
+         labels.push_back(events.labels()[n]);
+   }
+   report.negative_share = absolute > 0 ? negative / absolute : 0;
+   if (used.size() < 2)
+      throw ArgumentError("there are " + std::to_string(used.size()) +
+                          " training events with a weight other than 0; a training needs at least 2");
+
+   const double fraction = booking.validation_events
+                              ? static_cast<double>(booking.validation_events) / static_cast<double>(used.size())
+                              : booking.validation_fraction;
+   if (fraction >= 1)
+      throw ArgumentError("ValidationSize asks for " + std::to_string(booking.validation_events) + " of " +
+                          std::to_string(used.size()) + " training events; leave some to train on");
+   const std::vector<std::uint8_t> mask =
+      draw_validation(labels.empty() ? nullptr : labels.data(), used.size(), classes, fraction, booking.phases.front().seed);
+   Roles roles;
+   roles.trains.assign(events.size(), 0);
+   std::vector<double> sums(classes, 0);
+   std::vector<std::size_t> counts(classes, 0);
+   double total = 0;
+   for (std::size_t n = 0; n < used.size(); ++n) {
+      const std::int64_t event = used[n];
+      if (mask[n]) {
+         roles.validate.push_back(event);
+         continue;
+      }
+      roles.train.push_back(event);
+      roles.trains[static_cast<std::size_t>(event)] = 1;
+      roles.longest = std::max(roles.longest, events.length(static_cast<std::size_t>(event)));
+      const double weight = weights.empty() ? 1 : weights[static_cast<std::size_t>(event)];
+      const std::size_t label = labels.empty() ? 0 : static_cast<std::size_t>(labels[n]);
+      sums[label] += weight;
+      ++counts[label];
+      total += weight;
+   }
+   for (std::size_t k = 0; k < classes; ++k) {
+      if (counts[k] == 0)
+         throw ArgumentError("class " + std::to_string(k) + " has no event to train on; give more events, or a smaller ValidationSize");
+      if (!(sums[k] > 0))
+         throw ArgumentError("the weights of class " + std::to_string(k) + " sum to " + std::to_string(sums[k]) + " over " +
+                             std::to_string(counts[k]) + " training events, expected a sum above 0; check the weight "
+                             "expression, or book with IgnoreNegWeightsInTraining");
+   }
+   roles.weight_scale = static_cast<double>(roles.train.size()) / total;
+   report.training_events = roles.train.size();
+   report.validation_events = roles.validate.size();
+   return roles;
+}
+
+/// Mean, deviation and range of each target over the training part.
+std::vector<ColumnSummary> summarise_targets(const SequenceBuffer &events, const Roles &roles, std::size_t K)
+{
+   SummaryFit fit(K);
+   const float *targets = events.view().targets;
+   for (const std::int64_t event : roles.train)
+      fit.add(targets + static_cast<std::size_t>(event) * K, 1);
+   return fit.summary();
+}
+
+Probes choose_probes(const SequenceBuffer &events)
+{
+   Probes probes;
+   const std::size_t D = events.layout().D, E = events.layout().E;
+   for (std::size_t n = 0; n < events.size() && (probes.offsets.empty() || probes.offsets.size() <= kProbes); ++n) {
+      if (events.length(n) == 0 || events.length(n) > kProbeSteps)
+         continue;
+      if (probes.offsets.empty())
+         probes.offsets.push_back(0);
+      const auto first = events.values().begin() + events.offsets()[n] * static_cast<std::int64_t>(D);
+      probes.values.insert(probes.values.end(), first, first + static_cast<std::int64_t>(events.length(n) * D));
+      const auto more = events.event_values().begin() + static_cast<std::int64_t>(n * E);
+      probes.event_values.insert(probes.event_values.end(), more, more + static_cast<std::int64_t>(E));
+      probes.offsets.push_back(probes.offsets.back() + static_cast<std::int64_t>(events.length(n)));
+   }
+   return probes;
+}
+
+/// Scores (N, outputs) of a network.
+std::vector<float> network_scores(const Network<float> &network, const SequenceView<float> &view,
+                                  const std::vector<FeatureSpec> &targets, std::size_t n_threads)
+{
+   std::vector<std::int64_t> all(view.N);
+   std::iota(all.begin(), all.end(), std::int64_t(0));
+   const std::size_t K = network.shape().K;
+   std::vector<float> outputs(view.N * K);
+   network.logits(view, all.data(), view.N, {n_threads, kBytesPerThread}, outputs.data());
+   if (!targets.empty()) {
+      for (std::size_t n = 0; n < outputs.size(); ++n)
+         outputs[n] = targets[n % K].mean + targets[n % K].scale * outputs[n];
+      return outputs;
+   }
+   std::vector<float> result(view.N * network.shape().classes());
+   probabilities(outputs.data(), view.N, K, result.data());
+   return result;
+}
+
+} // namespace
+
+SequenceModel SequenceModel::train(const Booking &booking, Task task, const SequenceBuffer &given, const ModelNames &names,
+                                   std::size_t n_threads, TrainingReport &report, const std::function<bool()> &keep_going,
+                                   const std::function<bool(const EpochRecord &)> &epoch_done)
+{
+   const std::size_t classes = task == Task::Regression ? 1 : names.classes.size();
+   const Roles roles = choose_roles(booking, task, given, classes, report);
+   SequenceBuffer events = given;
+
+   ModelDocument document;
+   document.task = task == Task::Binary ? "binary" : task == Task::Multiclass ? "multiclass" : "regression";
+   document.class_names = names.classes;
+   document.hidden = booking.network.H;
+   document.flat_steps = booking.network.flat_steps;
+   document.dense = booking.network.dense;
+   document.loss = booking.network.loss;
+   document.max_length = static_cast<std::int64_t>(events.layout().T);
+   document.longest_length = static_cast<std::int64_t>(roles.longest);
+   SummaryFit steps(booking.network.D), whole(booking.network.E);
+   steps.add(events.values().data(), events.offsets().data(), events.size(), roles.trains.data());
+   for (const std::int64_t event : roles.train)
+      whole.add(events.event_values().data() + static_cast<std::size_t>(event) * booking.network.E, 1);
+   document.features = to_specs(names.features, steps.summary());
+   document.event_features = to_specs(names.event_features, whole.summary());
+   if (task == Task::Regression) {
+      document.targets = to_specs(names.targets, summarise_targets(events, roles, booking.network.K));
+      for (std::size_t n = 0; n < events.targets().size(); ++n) {
+         const FeatureSpec &target = document.targets[n % booking.network.K];
+         events.targets()[n] = (events.targets()[n] - target.mean) / target.scale;
+      }
+   }
+
+   const LabelledView<float> view = events.view();
+   std::vector<float> parameters;
+   for (const TrainingOptions &phase : booking.phases) {
+      TrainingOptions options = phase;
+      options.weight_scale = roles.weight_scale;
+      options.limits = {n_threads, kBytesPerThread};
+      Trainer<float> trainer(booking.network, standardisation(document.features),
+                             standardisation(document.event_features), options);
+      if (!parameters.empty())
+         trainer.set_parameters(parameters);
+      // each phase draws its own orders: epochs count on
+      const std::size_t before = report.epochs.size();
+      MemorySource<float> source(view, roles.train, options.seed + before, true);
+      const StopReason reason = trainer.fit(
+         source, roles.validate.empty() ? nullptr : &view, roles.validate, keep_going, [&](const EpochRecord &epoch) {
+            EpochRecord record = epoch;
+            record.epoch += before;
+            report.epochs.push_back(record);
+            return epoch_done(record);
+         });
+      parameters = trainer.parameters();
+      if (reason == StopReason::Interrupted) {
+         report.interrupted = true;
+         break;
+      }
+   }
+   document.parameters = parameters;
+   document.probes = choose_probes(events);
+   Network<float> network(booking.network, standardisation(document.features), standardisation(document.event_features));
+   network.set_parameters(parameters.data());
+   if (!document.probes.offsets.empty()) {
+      SequenceView<float> probes;
+      probes.values = document.probes.values.data();
+      probes.offsets = document.probes.offsets.data();
+      probes.event_values = document.probes.event_values.data();
+      probes.N = document.probes.offsets.size() - 1;
+      probes.D = booking.network.D;
+      probes.E = booking.network.E;
+      document.probes.scores = network_scores(network, probes, document.targets, n_threads);
+   }
+   return SequenceModel(std::move(document));
+}
+
+SequenceModel::SequenceModel(ModelDocument document) : fDocument(std::move(document))
+{
+   auto network = std::make_shared<Network<float>>(network_shape(fDocument), standardisation(fDocument.features),
+                                                   standardisation(fDocument.event_features));
+   network->set_parameters(fDocument.parameters.data());
+   fNetwork = network;
+}
+
+std::size_t SequenceModel::outputs() const
+{
+   return fDocument.targets.empty() ? fDocument.class_names.size() : fDocument.targets.size();
+}
+
+std::vector<float> SequenceModel::scores(const SequenceBuffer &events, std::size_t n_threads) const
+{
+   return network_scores(*fNetwork, events.view(), fDocument.targets, n_threads);
+}
+
+} // namespace tmva_lstm_tmva

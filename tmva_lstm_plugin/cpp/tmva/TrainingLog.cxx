@@ -1,0 +1,156 @@
+#include "TrainingLog.h"
+
+#include "core/thread_pool.h"
+
+#include "TH1.h"
+#include "TROOT.h"
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+namespace tmva_lstm_tmva {
+
+using TMVA::Endl;
+using TMVA::kINFO;
+using TMVA::kWARNING;
+
+unsigned thread_count(int asked)
+{
+   if (asked > 0)
+      return static_cast<unsigned>(asked);
+   if (ROOT::IsImplicitMTEnabled())
+      return std::max(1u, static_cast<unsigned>(ROOT::GetThreadPoolSize()));
+   return static_cast<unsigned>(tmva_lstm::usable_processors());
+}
+
+namespace {
+
+double now()
+{
+   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string formatted(const char *format, double value)
+{
+   char text[64];
+   std::snprintf(text, sizeof text, format, value);
+   return text;
+}
+
+} // namespace
+
+EpochLog::EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_events, unsigned n_threads)
+   : fLog(log), fLast(now())
+{
+   const tmva_lstm::NetworkShape &network = booking.network;
+   std::string layers = "LSTM with " + std::to_string(network.H) + " units";
+   if (network.flat_steps)
+      layers += ", all steps joined";
+   for (const tmva_lstm::DenseSpec &layer : network.dense)
+      layers += ", dense " + std::to_string(layer.width) + " " + tmva_lstm::activation_name(layer.activation);
+   fLog << kINFO << layers << ": " << network.parameters() << " parameters, " << booking.T << " steps of " << network.D
+        << " features; " << n_events << " events, " << n_threads << " thread(s)" << Endl;
+   fLog << kINFO << "Epoch | Train err. | Valid. err. | events/s" << Endl;
+}
+
+void EpochLog::line(const tmva_lstm::EpochRecord &record)
+{
+   const double time = now(), seconds = std::max(time - fLast, 1e-9);
+   fLast = time;
+   fLog << kINFO << formatted("%5.0f", static_cast<double>(record.epoch)) << " | " << formatted("%10.5f", record.loss) << " | "
+        << (std::isfinite(record.validation_loss) ? formatted("%11.5f", record.validation_loss) : std::string("          -"))
+        << " | " << formatted("%8.0f", static_cast<double>(record.events) / seconds) << (record.best ? " best" : "") << Endl;
+}
+
+void EpochLog::finish(const TrainingReport &report, bool signalled, double seconds)
+{
+   if (report.negative_events)
+      fLog << kINFO << report.negative_events << " training events have a negative weight, "
+           << formatted("%.3g", 100 * report.negative_share) << " % of the sum of |weight|; they are kept with their sign" << Endl;
+   if (report.unused_events)
+      fLog << kINFO << report.unused_events << " training events have weight 0 and are left out" << Endl;
+   if (signalled)
+      fLog << kWARNING << "stopped by a signal; what was learnt is kept" << Endl;
+   fLog << kINFO << report.training_events << " events trained, " << report.validation_events << " validated, "
+        << report.epochs.size() << " epochs in " << formatted("%.3g", seconds) << " s" << Endl;
+}
+
+namespace {
+
+volatile std::sig_atomic_t gSignalled = 0;
+void (*gBefore[2])(int) = {SIG_DFL, SIG_DFL};
+constexpr int kSignals[2] = {SIGINT, SIGTERM};
+
+void restore()
+{
+   for (int n = 0; n < 2; ++n)
+      std::signal(kSignals[n], gBefore[n]);
+}
+
+void note(int)
+{
+   gSignalled = 1;
+   restore();
+}
+
+} // namespace
+
+SignalWatch::SignalWatch()
+{
+   gSignalled = 0;
+   for (int n = 0; n < 2; ++n) {
+      const auto before = std::signal(kSignals[n], note);
+      gBefore[n] = before == SIG_ERR ? SIG_DFL : before;
+   }
+}
+
+SignalWatch::~SignalWatch()
+{
+   if (!gSignalled)
+      restore();
+}
+
+bool SignalWatch::signalled() const
+{
+   return gSignalled != 0;
+}
+
+void write_monitoring(const TrainingReport &report, const TString &title)
+{
+   const int epochs = static_cast<int>(report.epochs.size());
+   if (epochs == 0)
+      return;
+   TH1D training(title + "_trainingLoss", "Loss on the training events;epoch;loss", epochs, 0.5, epochs + 0.5);
+   TH1D validation(title + "_validationLoss", "Loss on the validation events;epoch;loss", epochs, 0.5, epochs + 0.5);
+   training.SetDirectory(nullptr);
+   validation.SetDirectory(nullptr);
+   for (int n = 0; n < epochs; ++n) {
+      training.SetBinContent(n + 1, report.epochs[static_cast<std::size_t>(n)].loss);
+      validation.SetBinContent(n + 1, report.epochs[static_cast<std::size_t>(n)].validation_loss);
+   }
+   training.Write();
+   if (report.validation_events)
+      validation.Write();
+}
+
+void write_help(TMVA::MsgLogger &log)
+{
+   log << Endl << "--- Short description:" << Endl << Endl
+       << "An LSTM network for events that are sequences: T steps of D features each. The variables" << Endl
+       << "are declared time-major, variable t*D+d is feature d of step t; further ones are event" << Endl
+       << "features. Give the number of true steps of an event by Length=<variable or spectator>," << Endl
+       << "or pad with one value and say MaskValue=<value>: what is padding is never computed." << Endl << Endl
+       << "--- Performance optimisation:" << Endl << Endl
+       << "Layout=LSTM|H|D|T|0|0,LINEAR takes the last true step; LSTM|H|D|T|0|1,RESHAPE|FLAT,...," << Endl
+       << "joins all steps and suits sequences of equal length. More hidden units H cost time as H^2." << Endl
+       << "Inputs are standardised by the method itself." << Endl << Endl
+       << "--- Performance tuning via configuration options:" << Endl << Endl
+       << "TrainingStrategy: LearningRate (3e-3), BatchSize (64), MaxEpochs (50), ConvergenceSteps (10)," << Endl
+       << "Optimizer (ADAM or SGD), Momentum (SGD), ClipNorm (1), WeightDecay with Regularization=L1|L2." << Endl
+       << "The same RandomSeed gives the same weights for any NumThreads." << Endl;
+}
+
+} // namespace tmva_lstm_tmva

@@ -1,0 +1,396 @@
+"""The method in TMVA, from PyROOT: register it, fill a DataLoader, book it, read it back.
+
+::
+
+    import ROOT, tmva_lstm_plugin
+    from tmva_lstm_plugin import tmva
+
+    tmva_lstm_plugin.register()
+    loader = ROOT.TMVA.DataLoader("dataset")
+    layout = tmva.fill_dataloader(loader, sequences)
+    tmva.prepare(loader, SplitMode="Random")
+    factory = ROOT.TMVA.Factory("job", file, "AnalysisType=Classification")
+    tmva.book(factory, loader, "LSTM", layout, Layout="LSTM|32", TrainingStrategy="MaxEpochs=10")
+    factory.TrainAllMethods()
+
+ROOT is imported when a function needs it and not before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import EngineError, InputError, OptionError
+from .plugin_build import LIBRARY, PluginBuildError, PluginLibrary, ensure_plugin
+from .root_finder import RootNotFoundError, find_root
+from .tmva_feeding import fill_dataloader
+from .tmva_layout import TmvaLayout
+from .tmva_tree import write_tmva_tree
+
+__all__ = [
+    "Registration",
+    "TmvaLayout",
+    "book",
+    "book_reader",
+    "fill_dataloader",
+    "prepare",
+    "register",
+    "write_tmva_tree",
+]
+
+METHOD = "LSTM"
+"""The name the method is booked by."""
+
+_registered: Registration | None = None
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What :func:`register` did.
+
+    Attributes
+    ----------
+    method : str
+        The name to book, ``"LSTM"``.
+    host : bool
+        Whether the embedded host stands in for TMVA, because ROOT has none.
+    root_version, tmva_version : str
+        Versions; of the host, the TMVA version whose file formats it writes.
+    library : pathlib.Path
+        The library that was loaded.
+    compiler : str
+        What it was compiled with.
+    built : bool
+        Whether it was compiled just now.
+    seconds : float
+        How long registering took, without ``import ROOT``.
+    notes : tuple of str
+        What was done differently than usual, one sentence each.
+    """
+
+    method: str
+    host: bool
+    root_version: str
+    tmva_version: str
+    library: Path
+    compiler: str
+    built: bool
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        tmva = f"the embedded host (formats of TMVA {self.tmva_version})" if self.host else f"TMVA {self.tmva_version}"
+        how = f"compiled in {self.seconds:.1f} s" if self.built else "from the cache"
+        lines = [
+            f"{self.method} is registered with {tmva} in ROOT {self.root_version}: {self.library}, {how}",
+            *self.notes,
+        ]
+        return "\n".join(lines)
+
+
+def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
+    """Make TMVA know the method: compile its library once for the ROOT in use, load it, and check that it is there.
+
+    It can be called before or after ``import ROOT``, and any number of times.
+
+    Parameters
+    ----------
+    rebuild : bool
+        Compile even if there is a library in the cache.
+    quiet : bool
+        Say nothing while compiling.
+
+    Returns
+    -------
+    Registration
+
+    Raises
+    ------
+    RootNotFoundError
+        There is no ROOT for this Python.
+    PluginBuildError
+        The library can neither be found nor compiled, or not be loaded.
+    """
+    global _registered
+    with _lock:
+        if _registered is not None and not rebuild:
+            return _registered
+        ROOT = _import_root()
+        begin = time.perf_counter()
+        loaded = _loaded_library(ROOT)
+        if loaded is not None:
+            if rebuild:
+                raise PluginBuildError(
+                    f"'{loaded}' is loaded already and cannot be exchanged within a process; rebuild in a new one, or with "
+                    "tmva-lstm build-plugin --force"
+                )
+            _check_registered(ROOT, loaded)
+            notes = ("the library was loaded before, by other means",)
+            _registered = _registration(ROOT, loaded, "unknown", False, begin, notes)
+            return _registered
+        root = find_root()
+        if not root.has_tmva:
+            _refuse_foreign_tmva(ROOT)
+        arguments: dict[str, Any] = {"echo": None} if quiet else {}
+        plugin = ensure_plugin(root, force=rebuild, **arguments)
+        if not _load(ROOT, plugin):
+            # whole, as its digest says, yet unfit: for example ROOT itself was exchanged in place
+            plugin = ensure_plugin(root, force=True, **arguments)
+            if not _load(ROOT, plugin):
+                raise PluginBuildError(
+                    f"ROOT {root.version} in '{root.libdir.parent}' cannot load '{plugin.path}', though it was compiled for it "
+                    "just now; its own message stands above"
+                )
+        _check_registered(ROOT, plugin.path)
+        _registered = _registration(ROOT, plugin.path, plugin.compiler, plugin.built, begin, plugin.notes)
+        return _registered
+
+
+def _import_root() -> Any:
+    with warnings.catch_warnings():
+        # the wheel warns that it is an alpha version; this is not the place to hear of it
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"ROOT(\..*)?$")
+        warnings.filterwarnings("ignore", message="(?s).*alpha", category=UserWarning)
+        try:
+            import ROOT
+        except ImportError as error:
+            raise RootNotFoundError(
+                f"'{sys.executable}' cannot import ROOT ({error}): install it (pip install 'tmva-lstm-plugin[root]', or conda "
+                "install -c conda-forge root), or source the thisroot.sh of a ROOT built for this Python; LSTMClassifier and "
+                "tmva-lstm need no ROOT"
+            ) from error
+    _ = ROOT.gROOT  # PyROOT starts the interpreter on first use
+    return ROOT
+
+
+def _loaded_library(ROOT: Any) -> Path | None:
+    """Return the method's library if this process has it, whoever loaded it."""
+    for name in str(ROOT.gSystem.GetLibraries()).split():
+        if Path(name).name.startswith(LIBRARY.removesuffix(".so")) and not name.startswith("-l"):
+            return Path(name)
+    return None
+
+
+def _refuse_foreign_tmva(ROOT: Any) -> None:
+    """Two classes of one name in one process end in a crash."""
+    for name in str(ROOT.gSystem.GetLibraries()).split():
+        if Path(name).name.startswith("libTMVA."):
+            raise PluginBuildError(
+                f"'{name}' is loaded, but ROOT itself has no TMVA, so its headers were not found: set TMVA_LSTM_TMVA to the "
+                "folder that holds include/TMVA and lib/libTMVA of that TMVA"
+            )
+
+
+def _load(ROOT: Any, plugin: PluginLibrary) -> bool:
+    # first on the path, so that ROOT finds the rootmap, and this library and no older one of the same name
+    ROOT.gSystem.SetDynamicPath(f"{plugin.folder}{os.pathsep}{ROOT.gSystem.GetDynamicPath()}")
+    return int(ROOT.gSystem.Load(str(plugin.path))) >= 0
+
+
+def _check_registered(ROOT: Any, library: Path) -> None:
+    names = [str(name) for name in ROOT.TMVA.ClassifierFactory.Instance().List()]
+    if METHOD not in names:
+        raise PluginBuildError(
+            f"'{library}' is loaded, but TMVA's ClassifierFactory knows only {', '.join(names) or 'nothing'}; compile it anew "
+            "with tmva-lstm build-plugin --force, and unload other libraries that bring a TMVA"
+        )
+
+
+def _registration(
+    ROOT: Any, library: Path, compiler: str, built: bool, begin: float, notes: tuple[str, ...]
+) -> Registration:
+    host = not find_root().has_tmva
+    return Registration(
+        method=METHOD,
+        host=host,
+        root_version=str(ROOT.gROOT.GetVersion()),
+        tmva_version=_tmva_version(library, host),
+        library=library,
+        compiler=compiler,
+        built=built,
+        seconds=time.perf_counter() - begin,
+        notes=notes,
+    )
+
+
+def _tmva_version(library: Path, host: bool) -> str:
+    folder = library.parent / "include" if host else find_root().tmva_include
+    try:
+        assert folder is not None
+        text = (folder / "TMVA" / "Version.h").read_text(encoding="utf-8", errors="replace")
+        return text.split('TMVA_RELEASE "', 1)[1].split('"', 1)[0]
+    except (OSError, IndexError):
+        return "of unknown version"
+
+
+# --- booking and reading ---------------------------------------------------------------------------------------------
+
+
+def book(factory: Any, loader: Any, title: str = METHOD, layout: TmvaLayout | str = "", **options: Any) -> Any:
+    """Book the method, the way ``Factory.BookMethod`` does, with errors that arrive as they are.
+
+    PyROOT tries the overloads of ``BookMethod`` one after the other, and when the right one raises, calls it again and
+    reports a ``TypeError`` about another.  Here exactly one is called.
+
+    Parameters
+    ----------
+    factory : TMVA.Factory
+        The factory.
+    loader : TMVA.DataLoader
+        The events; before ROOT 6.08, the factory itself.
+    title : str
+        The title; it names the weights file and the branch with the scores.
+    layout : TmvaLayout or str
+        What :func:`fill_dataloader` returned, or an option string such as ``"InputLayout=20|8:Length=length"``.
+    **options
+        Options of the method: True gives ``Key``, False ``!Key``, everything else ``Key=value``.
+
+    Returns
+    -------
+    TMVA.MethodBase
+
+    Raises
+    ------
+    OptionError
+        TMVA or the method refused the booking; why stands in TMVA's log.
+    """
+    register()
+    text = option_string(layout.options if isinstance(layout, TmvaLayout) else layout, **options)
+    # before ROOT 6.08 there was no DataLoader: the factory took the events itself
+    arguments = (METHOD, title, text) if loader is factory else (loader, METHOD, title, text)
+    overload = "TString,TString,TString" if loader is factory else "TMVA::DataLoader*,TString,TString,TString"
+    booked = _call(
+        _unwrapped(factory, "BookMethod"), (overload,), arguments, f"booking {title!r} with the options {text!r}"
+    )
+    if not booked:
+        raise OptionError(
+            f"TMVA booked nothing as {title!r} with the options {text!r}: the method does not know the factory's "
+            "AnalysisType for these classes or targets; why stands in TMVA's log"
+        )
+    return booked
+
+
+def prepare(loader: Any, cut: str = "", **options: Any) -> None:
+    """Call ``DataLoader.PrepareTrainingAndTestTree(cut, options)``, exactly one overload of it.
+
+    Parameters
+    ----------
+    loader : TMVA.DataLoader
+        The events.
+    cut : str
+        Selection.
+    **options
+        ``SplitMode``, ``nTrain_Signal`` and so on, as in :func:`book`.  Correlations of all pairs of variables are not
+        computed unless asked for: of T * D variables there are too many.
+
+    Raises
+    ------
+    OptionError
+        TMVA refused; why stands in its log.
+    """
+    import ROOT
+
+    text = option_string("", **({"Correlations": False, "CalcCorrelations": False, "V": False} | options))
+    overloads = ("const TCut&,const TString&", "TCut,const TString&", "TCut,TString")
+    method = _unwrapped(loader, "PrepareTrainingAndTestTree")
+    _call(method, overloads, (ROOT.TCut(cut), text), f"splitting with the options {text!r}")
+
+
+def book_reader(reader: Any, weights_file: str | os.PathLike[str], tag: str = METHOD) -> Any:
+    """Call ``Reader.BookMVA(tag, file)``, exactly one overload of it.
+
+    Parameters
+    ----------
+    reader : TMVA.Reader
+        A reader to which variables and spectators were added, in the order of the training.
+    weights_file : path
+        The weights XML.
+    tag : str
+        The name to evaluate by.
+
+    Returns
+    -------
+    TMVA.IMethod
+
+    Raises
+    ------
+    InputError
+        There is no such file.
+    OptionError
+        TMVA refused it; why stands in its log.
+    """
+    register()
+    path = Path(weights_file)
+    if not path.is_file():
+        raise InputError(f"no weights file '{path}'; TMVA writes <dataset>/weights/<job>_<title>.weights.xml")
+    overloads = ("const TString&,const TString&", "TString,TString")
+    booked = _call(reader.BookMVA, overloads, (tag, str(path)), f"reading '{path}'")
+    if not booked:
+        raise OptionError(f"TMVA read nothing from '{path}'; why stands in TMVA's log")
+    return booked
+
+
+def option_string(text: str = "", **options: Any) -> str:
+    """Join options the way TMVA writes them.
+
+    Parameters
+    ----------
+    text : str
+        Options in that form already; they come first.
+    **options
+        True gives ``Key``, False ``!Key``, everything else ``Key=value``.
+
+    Returns
+    -------
+    str
+        Such as ``"!V:Layout=LSTM|32"``.
+
+    Raises
+    ------
+    OptionError
+        A value contains a colon, which separates options.
+    """
+    parts = [text] if text else []
+    for key, value in options.items():
+        if isinstance(value, bool):
+            parts.append(key if value else f"!{key}")
+        elif ":" in str(value):
+            raise OptionError(f"{key}={value!r}: TMVA separates options with ':', so a value cannot contain one")
+        else:
+            parts.append(f"{key}={value}")
+    return ":".join(parts)
+
+
+def _unwrapped(instance: Any, name: str) -> Any:
+    """Return a C++ method; PyROOT hides those it gives keyword arguments (since 6.28) behind an underscore."""
+    return getattr(instance, f"_{name}", None) or getattr(instance, name)
+
+
+def _call(method: Any, overloads: tuple[str, ...], arguments: tuple[Any, ...], what: str) -> Any:
+    """Call one overload of a C++ method; what it throws becomes an exception of this package."""
+    chosen: Callable[..., Any] = method
+    for signature in overloads:
+        try:
+            chosen = method.__overload__(signature)
+            break
+        except LookupError:
+            continue
+    try:
+        return chosen(*arguments)
+    except (TypeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if type(error).__module__ == "builtins" and not isinstance(error, RuntimeError):
+            raise
+        text = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        kind = OptionError if "FATAL" in text or "std" in type(error).__module__ else EngineError
+        raise kind(f"{what}: TMVA refused ({text}); why stands in its log above") from error
