@@ -108,6 +108,11 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
     ModelFileError
         The document's recipe, options or history are not what this build writes.
     """
+    if document.task == "regression":
+        raise ModelFileError(
+            f"model file '{path}' holds a regression of {', '.join(t.name for t in document.targets)}; only classifiers are read "
+            "here, take TMVA::Reader for it"
+        )
     model = LSTMClassifier(n_threads=n_threads)
     model.hidden = document.hidden
     model.feature_names = tuple(f.name for f in document.features)

@@ -10,7 +10,8 @@ volatile (date, host, durations, threads, versions) stands in ``LSTMModel/Proven
 :func:`without_provenance` takes out.
 
 For ``TMVA::Reader`` a sequence is a row of variables in time-major order: feature ``d`` of step ``t`` is variable
-``t * D + d``, called ``name[t]``; the event-level features follow.  The row has ``max_length`` steps, or
+``t * D + d``, called ``name[t]``; the event-level features follow, and the number of true steps is the spectator
+``length``.  The row has ``max_length`` steps, or
 ``longest_length`` where `max_length` is 0.  A row of more than 4096 variables is left out (``NVar="0"``): the model
 then serves Python and the command line, but not ``TMVA::Reader``.
 """
@@ -112,14 +113,18 @@ def model_file_bytes(document: _engine.ModelDocument, title: str = "LSTM", metho
     # "Creator" carries no version and no user: see the module's text on what may be volatile
     for name, value in (
         ("Creator", "tmva_lstm_plugin"),
-        ("AnalysisType", "Classification" if document.task == "binary" else "Multiclass"),
+        ("AnalysisType", {"binary": "Classification", "multiclass": "Multiclass"}.get(document.task, "Regression")),
     ):
         ET.SubElement(info, "Info", {"name": name, "value": value})
     options = ET.SubElement(root, "Options")
-    for name, value in document.options[1]:
+    for name, value in _tmva_options(document):
         ET.SubElement(options, "Option", {"name": name, "modified": "Yes"}).text = value
     root.append(_variables(document, model))
-    ET.SubElement(root, "Spectators", {"NSpec": "0"})
+    # the number of true steps of an event; without it TMVA could not tell steps from padding
+    spectators = ET.SubElement(root, "Spectators", {"NSpec": "1"})
+    attributes = {"SpecIndex": "0", **dict.fromkeys(("Expression", "Label", "Title"), "length"), "Unit": ""}
+    limits = {"Min": "0", "Max": str(_steps(document))}
+    ET.SubElement(spectators, "Spectator", {**attributes, "Internal": "length", "Type": "F", **limits})
     classes = ET.SubElement(root, "Classes", {"NClass": str(len(document.class_names))})
     for index, name in enumerate(document.class_names):
         ET.SubElement(classes, "Class", {"Name": name, "Index": str(index)})
@@ -223,8 +228,26 @@ def _check_label(what: str, text: str, pattern: str, expected: str) -> None:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
+def _steps(document: _engine.ModelDocument) -> int:
+    """Return how many steps a row of TMVA's variables has."""
+    return int(document.max_length or document.longest_length)
+
+
+def _tmva_options(document: _engine.ModelDocument) -> list[tuple[str, str]]:
+    """Return what one would book; TMVA's Reader parses it, and refuses what the method does not know."""
+    n_steps, n_features = _steps(document), len(document.features)
+    layers = [f"LSTM|{document.hidden}|{n_features}|{n_steps}|0|{int(document.flat_steps > 0)}"]
+    layers += ["RESHAPE|FLAT"] if document.flat_steps else []
+    layers += [f"DENSE|{width}|{activation}" for width, activation in document.dense]
+    return [
+        ("InputLayout", f"{n_steps}|{n_features}"),
+        ("Layout", ",".join([*layers, "LINEAR"])),
+        ("Length", "length"),
+    ]
+
+
 def _variables(document: _engine.ModelDocument, model: _Tree) -> ET.Element:
-    n_steps = document.max_length or document.longest_length
+    n_steps = _steps(document)
     features = _ranges(model, "Features", document.features)
     event_features = _ranges(model, "EventFeatures", document.event_features)
     count = n_steps * len(features) + len(event_features)

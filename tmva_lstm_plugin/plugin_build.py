@@ -41,7 +41,7 @@ from .root_finder import RootInstallation, find_root
 __all__ = ["CoreFiles", "PluginBuildError", "PluginLibrary", "ensure_plugin", "find_core"]
 
 _SOURCES = Path(__file__).resolve().parent / "cpp"
-_RECIPE = 1
+_RECIPE = 2
 """Raised when the commands below change, so that what older ones made is built anew."""
 
 _ROOT_LIBRARIES = ("Core", "RIO", "Tree", "TreePlayer", "Hist", "MathCore", "Matrix", "XMLIO")
@@ -375,8 +375,9 @@ class _Build:
             pool = ThreadPoolExecutor(max_workers=_usable_cores())
             try:
                 jobs = [pool.submit(make_dictionary)]
+                prepared = self._precompile(aside, compile_one)
                 for source, target in zip(sources, objects[1:], strict=True):
-                    jobs.append(pool.submit(runner.run, [*compile_one, "-c", source, "-o", target], aside))
+                    jobs.append(pool.submit(runner.run, [*compile_one, *prepared, "-c", source, "-o", target], aside))
                 for job in as_completed(jobs):
                     job.result()
                     step()
@@ -392,9 +393,26 @@ class _Build:
         finally:
             if wide:
                 echo("")
-        for path in (*objects, dictionary, linkdef):
+        for path in (*objects, dictionary, linkdef, *aside.glob("common.h*")):
             path.unlink()
         CacheEntry.write(aside, {**self.required, "compiler": self.compiler.version, "core": self.core.abi})
+
+    @staticmethod
+    def _precompile(aside: Path, compile_one: Sequence[Any]) -> list[str]:
+        """Compile what most sources include once and for all, a third of the work; return the options that use it."""
+        common = aside / "common.h"
+        names = ("TFile.h", "TH1.h", "TTree.h", "TMVA/DataLoader.h", "TMVA/MethodBase.h", "TMVA/Tools.h")
+        # each only if it is there: old versions of TMVA have no DataLoader
+        lines = [f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in names]
+        common.write_text("".join(lines), encoding="utf-8")
+        target = aside / "common.h.gch"
+        command = [str(word) for word in (*compile_one, "-x", "c++-header", common, "-o", target)]
+        done = subprocess.run(command, cwd=aside, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if done.returncode != 0:
+            # without it everything takes longer, and an error shows in the source where it is
+            target.unlink(missing_ok=True)
+            return []
+        return ["-include", str(common)]
 
     def _linkdefs(self) -> list[Path]:
         return [*([self.host_include / "LinkDef.h"] if self.host else []), self.adapter / "LinkDef.h"]

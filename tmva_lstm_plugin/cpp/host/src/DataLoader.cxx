@@ -75,8 +75,8 @@ void DataLoader::AddVariablesArray(const TString &expression, int size, char typ
    if (size < 1)
       Log() << kFATAL << "AddVariablesArray(\"" << expression << "\", " << size << "): the size has to be positive" << Endl;
    if (GetDataSetInfo().GetVarArraySize(expression) > 0)
-      Log() << kFATAL << "AddVariablesArray(\"" << expression << "\", " << size << "): this array has been added already, with size "
-            << GetDataSetInfo().GetVarArraySize(expression) << Endl;
+      Log() << kFATAL << "AddVariablesArray(\"" << expression << "\", " << size << "): this array has been added already, "
+            << "with size " << GetDataSetInfo().GetVarArraySize(expression) << Endl;
    GetDataSetInfo().AddVariablesArray(expression, size, "", "", min, max, type);
 }
 

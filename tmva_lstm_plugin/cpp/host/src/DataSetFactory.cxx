@@ -137,29 +137,27 @@ void DataSetFactory::ReadOptions(DataSetInfo &info)
 {
    Configurable options(info.GetSplitOptions());
    options.SetConfigName("DataSetFactory");
-   options.SetConfigDescription("Configuration options given in the \"PrepareForTrainingAndTesting\" call; these options "
-                                "define the creation of the data sets used for training and testing");
+   options.SetConfigDescription("Options of PrepareTrainingAndTestTree: how the training and the testing events are made");
    fSplitMode = "Random";
-   options.DeclareOptionRef(fSplitMode, "SplitMode", "Method of picking training and testing events (default: random)");
+   options.DeclareOptionRef(fSplitMode, "SplitMode", "How events are dealt to training and testing");
    for (const char *mode : {"Random", "Alternate", "Block"})
       options.AddPreDefVal(TString(mode));
    fMixMode = "SameAsSplitMode";
    options.DeclareOptionRef(
       fMixMode, "MixMode",
-      "Method of mixing events of different classes into one dataset (default: SameAsSplitMode)");
+      "In what order events of different classes stand in a sample");
    for (const char *mode : {"SameAsSplitMode", "Random", "Alternate", "Block"})
       options.AddPreDefVal(TString(mode));
-   options.DeclareOptionRef(fSplitSeed, "SplitSeed", "Seed for random event shuffling");
+   options.DeclareOptionRef(fSplitSeed, "SplitSeed", "Seed of SplitMode and MixMode Random; 0: another one each time");
    fNormMode = "EqualNumEvents";
    options.DeclareOptionRef(
       fNormMode, "NormMode",
-      "Overall renormalisation of event-by-event weights used in the training (NumEvents: average weight of 1 per event, "
-      "independently for each class; EqualNumEvents: average weight of 1 per event for the first class, and the same sum "
-      "of weights for all others)");
+      "Scale of the training weights (NumEvents: a mean of 1 in each class; EqualNumEvents: a mean of 1 in the first class, "
+      "the same sum in all others)");
    for (const char *mode : {"None", "NumEvents", "EqualNumEvents"})
       options.AddPreDefVal(TString(mode));
    options.DeclareOptionRef(fScaleWithPreselEff, "ScaleWithPreselEff",
-                            "Scale the number of requested events by the eff. of the preselection cuts (or not)");
+                            "Scale requested numbers of events by the efficiency of the cuts");
    for (UInt_t i = 0; i < fSamples.size(); ++i) {
       const TString name = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
       options.DeclareOptionRef(fSamples[i].trainingRequested, "nTrain_" + name,
@@ -171,12 +169,12 @@ void DataSetFactory::ReadOptions(DataSetInfo &info)
    }
    options.DeclareOptionRef(fVerbose, "V", "Verbosity");
    TString level("Info");
-   options.DeclareOptionRef(level, "VerboseLevel", "VerboseLevel (Debug/Verbose/Info)");
+   options.DeclareOptionRef(level, "VerboseLevel", "How much is printed");
    for (const char *value : {"Debug", "Verbose", "Info"})
       options.AddPreDefVal(TString(value));
-   options.DeclareOptionRef(fCorrelations, "Correlations", "Boolean to show correlation output (Default: true)");
+   options.DeclareOptionRef(fCorrelations, "Correlations", "Print the correlation matrices");
    options.DeclareOptionRef(fComputeCorrelations, "CalcCorrelations",
-                            "Compute correlations and also some variable statistics, e.g. min/max (Default: true)");
+                            "Compute correlations and ranges of the variables");
    options.ParseOptions();
    options.CheckForUnusedOptions();
 
@@ -247,10 +245,8 @@ void DataSetFactory::Split(ClassSample &sample, const DataSetInfo &info, const T
    }
    if (sample.PassedFraction() < 1)
       Log() << kINFO << Form("Dataset[%s] : ", info.GetName())
-            << (fScaleWithPreselEff ? "you have opted for scaling the number of requested training/testing events by the "
-                                      "preselection efficiency"
-                                    : "you have opted for interpreting the requested number of training/testing events to "
-                                      "be the number of events AFTER your preselection cuts")
+            << (fScaleWithPreselEff ? "requested numbers of events are scaled by the efficiency of the cuts"
+                                    : "requested numbers of events count those that pass the cuts")
             << Endl;
    const Double_t scale = fScaleWithPreselEff ? sample.PassedFraction() : 1;
    Int_t requestedTraining = Int_t(sample.trainingRequested * scale);
@@ -349,17 +345,14 @@ void DataSetFactory::Normalise(DataSetInfo &info)
    if (fNormMode == "NONE") {
       storeSums();
       Log() << kINFO << Form("Dataset[%s] : ", info.GetName())
-            << "No weight renormalisation applied: use original global and event weights" << Endl;
+            << "NormMode None: weights stay as they are" << Endl;
       return;
    }
    if (fNormMode == "EQUALNUMEVENTS")
-      for (const char *line : {"Weight renormalisation mode: \"EqualNumEvents\": renormalises all event classes ...",
-                               " such that the effective (weighted) number of events in each class is the same ",
-                               " (and equals the number of events (entries) given for class=0 )",
-                               "... i.e. such that Sum[i=1..N_j]{w_i} = N_classA, j=classA, classB, ...",
-                               "... (note that N_j is the sum of TRAINING events",
-                               " ..... Testing events are not renormalised nor included in the renormalisation factor!)"})
-         Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << line << Endl;
+      Log() << kINFO << Form("Dataset[%s] : ", info.GetName())
+            << "NormMode EqualNumEvents: the training weights of every class are scaled to a sum of "
+            << fSamples.front().training.size() << ", the number of training events of class "
+            << info.GetClassInfo(0)->GetName() << "; test weights stay as they are" << Endl;
    for (UInt_t i = 0; i < fSamples.size(); ++i) {
       std::vector<Event *> &events = fSamples[i].training;
       const TString className = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
@@ -390,8 +383,7 @@ void DataSetFactory::Normalise(DataSetInfo &info)
       Log() << kINFO << name << "training and testing events: " << sample.training.size() + sample.testing.size() << Endl;
       if (sample.eventsAfterCut < sample.eventsBeforeCut)
          Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << name
-               << "due to the preselection a scaling factor has been applied to the numbers of requested events: "
-               << sample.PassedFraction() << Endl;
+               << "part of the events that passes the cuts: " << sample.PassedFraction() << Endl;
    }
    Log() << kINFO << Endl;
 }
@@ -407,8 +399,7 @@ std::vector<Event *> DataSetFactory::Mix(std::vector<Event *> ClassSample::*part
          // one event of class i after every i events of the classes before; what is left over stays in its order
          if (events.size() != (fSamples[0].*part).size())
             Log() << kINFO << what
-                  << " sample: You are trying to mix events in alternate mode although the classes have different event "
-                     "numbers. This works but the alternation stops at the last event of the smaller class."
+                  << " sample: the classes differ in size, so MixMode=Alternate alternates only as far as the smaller one goes"
                   << Endl;
          std::vector<Event *> merged;
          merged.reserve(mixed.size() + events.size());

@@ -56,7 +56,7 @@ void DataSetFactory::FindRanges(DataSetInfo &info, const std::vector<Event *> &e
    for (std::size_t i = 0; i < variables.size(); ++i)
       if (variables[i].IsConstant() && ++constant <= 3)
          Log() << kWARNING << Form("Dataset[%s] : ", info.GetName()) << "Variable "
-               << info.GetVariableInfo(static_cast<Int_t>(i)).GetInternalName() << " is constant. Please remove the variable."
+               << info.GetVariableInfo(static_cast<Int_t>(i)).GetInternalName() << " is constant: it carries no information."
                << Endl;
    if (constant > 3)
       Log() << kWARNING << Form("Dataset[%s] : ", info.GetName()) << constant - 3
@@ -64,14 +64,16 @@ void DataSetFactory::FindRanges(DataSetInfo &info, const std::vector<Event *> &e
    for (std::size_t i = 0; i < targets.size(); ++i)
       if (targets[i].IsConstant())
          Log() << kFATAL << Form("Dataset[%s] : ", info.GetName()) << "Target "
-               << info.GetTargetInfo(static_cast<Int_t>(i)).GetExpression() << " is constant. Please remove the variable."
+               << info.GetTargetInfo(static_cast<Int_t>(i)).GetExpression() << " is constant: it carries no information."
                << Endl;
 }
 
 void DataSetFactory::FindCorrelations(DataSetInfo &info, const std::vector<Event *> &events)
 {
    const UInt_t n = info.GetNVariables();
-   const bool print = fCorrelations && n <= static_cast<UInt_t>(gConfig().GetVariablePlotting().fMaxNumOfAllowedVariablesForScatterPlots);
+   const bool print =
+      fCorrelations &&
+      n <= static_cast<UInt_t>(gConfig().GetVariablePlotting().fMaxNumOfAllowedVariablesForScatterPlots);
    if (Double_t(events.size()) * n * n > 2e10)
       Log() << kINFO << Form("Dataset[%s] : ", info.GetName()) << "Computing the correlations of " << n
             << " variables; the option CalcCorrelations=False leaves this out" << Endl;

@@ -49,31 +49,28 @@ Factory::~Factory()
 void Factory::ReadOptions()
 {
    SetConfigName("Factory");
-   SetConfigDescription("Configuration options for Factory running");
+   SetConfigDescription("Options of the Factory");
    if (gTools().CheckForSilentOption(GetOptions()))
       MsgLogger::InhibitOutput();
+   else
+      MsgLogger::EnableOutput(); // a silent factory before this one has switched it off for the whole process
 
    Bool_t silent = kFALSE, color = !gROOT->IsBatch(), drawProgressBar = kTRUE;
    TString analysisType("Auto");
-   DeclareOptionRef(fVerbose, "V", "Verbose flag");
-   DeclareOptionRef(fVerboseLevel, "VerboseLevel", "VerboseLevel (Debug/Verbose/Info)");
+   DeclareOptionRef(fVerbose, "V", "Print more");
+   DeclareOptionRef(fVerboseLevel, "VerboseLevel", "How much is printed");
    for (const char *level : {"Debug", "Verbose", "Info"})
       AddPreDefVal(TString(level));
-   DeclareOptionRef(color, "Color", "Flag for coloured screen output (default: True, if in batch mode: False)");
+   DeclareOptionRef(color, "Color", "Colours in the terminal (default: not in batch mode)");
    DeclareOptionRef(fTransformations, "Transformations",
                     "List of transformations to plot the input variables for, separated by ';': I (identity), N "
                     "(normalisation)");
-   DeclareOptionRef(fCorrelations, "Correlations", "boolean to show correlation in output");
-   DeclareOptionRef(fROC, "ROC", "boolean to show ROC in output");
-   DeclareOptionRef(silent, "Silent",
-                    "Batch mode: boolean silent flag inhibiting any output from TMVA after the creation of the factory "
-                    "class object (default: False)");
-   DeclareOptionRef(drawProgressBar, "DrawProgressBar",
-                    "Draw progress bar to display training, testing and evaluation schedule (default: True)");
-   DeclareOptionRef(fModelPersistence, "ModelPersistence",
-                    "Option to save the trained model in xml file or using serialization");
-   DeclareOptionRef(analysisType, "AnalysisType",
-                    "Set the analysis type (Classification, Regression, Multiclass, Auto) (default: Auto)");
+   DeclareOptionRef(fCorrelations, "Correlations", "Print correlations of the responses with each other and with the inputs");
+   DeclareOptionRef(fROC, "ROC", "Print the tables of a classification");
+   DeclareOptionRef(silent, "Silent", "Print nothing but errors and the final tables");
+   DeclareOptionRef(drawProgressBar, "DrawProgressBar", "Show how far training and evaluation are");
+   DeclareOptionRef(fModelPersistence, "ModelPersistence", "Write weights files, and test what is read back from them");
+   DeclareOptionRef(analysisType, "AnalysisType", "Kind of analysis; Auto decides by the classes of the first booking");
    for (const char *type : {"Classification", "Regression", "Multiclass", "Auto"})
       AddPreDefVal(TString(type));
    ParseOptions();

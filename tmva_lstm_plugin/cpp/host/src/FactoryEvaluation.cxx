@@ -13,6 +13,7 @@
 #include "TMVA/ResultsClassification.h"
 #include "TMVA/Tools.h"
 
+#include "TDirectory.h"
 #include "TFile.h"
 #include "TMatrixD.h"
 #include "TTree.h"
@@ -56,7 +57,8 @@ void PrintTable(const TMatrixD &values, const std::vector<TString> &rows, const 
    for (std::size_t i = 0; i < rows.size(); ++i) {
       TString text = Form("%*s:", width, rows[i].Data());
       for (std::size_t j = 0; j < columns.size(); ++j)
-         text += Form("%*s%+1.3f", std::max(columns[j].Length(), 6) - 4, "", values(static_cast<Int_t>(i), static_cast<Int_t>(j)));
+         text += Form("%*s%+1.3f", std::max(columns[j].Length(), 6) - 4, "",
+                      values(static_cast<Int_t>(i), static_cast<Int_t>(j)));
       log << kINFO << text << Endl;
    }
    log << kINFO << line << Endl;
@@ -74,6 +76,11 @@ void Factory::TestAllMethods()
    for (auto &methods : fMethodsMap)
       for (MethodBase *method : Methods(*methods.second)) {
          Event::SetIsTraining(kFALSE);
+         if (!method->Data()->GetResults(method->GetMethodName(), Types::kTraining, Types::kMaxAnalysisType)) {
+            Log() << kERROR << "Method " << method->GetMethodName()
+                  << " has not been trained and is left out: call TrainAllMethods first" << Endl;
+            continue;
+         }
          if (method->Data()->GetNTestEvents() < 1)
             Log() << kFATAL << "Data set \"" << methods.first
                   << "\" has no test events: let PrepareTrainingAndTestTree leave some, or add a tree of type \"Test\"" << Endl;
@@ -121,6 +128,9 @@ void Factory::WriteHistograms(MethodBase &method)
 {
    if (IsSilentFile())
       return;
+   // a second evaluation replaces the plots of the first
+   if (method.BaseDir()->GetDirectory("CorrelationPlots"))
+      method.BaseDir()->rmdir("CorrelationPlots");
    method.WriteEvaluationHistosToFile(Types::kTesting);
    method.WriteEvaluationHistosToFile(Types::kTraining);
 }
@@ -271,15 +281,12 @@ void Factory::PrintCorrelations(const std::vector<MethodBase *> &methods)
       Log() << kINFO << prefix << "Correlations between input variables and MVA response " << name << Endl;
       PrintTable(withInputs, variables, titles, Log());
    }
-   Log() << kINFO << prefix << "The following \"overlap\" matrices contain the fraction of events for which " << Endl;
-   Log() << kINFO << prefix << "the MVAs 'i' and 'j' have returned conform answers about \"signal-likeness\"" << Endl;
-   Log() << kINFO << prefix << "An event is signal-like, if its MVA output exceeds the following value:" << Endl;
+   Log() << kINFO << prefix << "Cuts above which an event is taken for signal (signal efficiency = background rejection):" << Endl;
    TMatrixD cutColumn(nMethods, 1, cuts.data());
    PrintTable(cutColumn, titles, {"Cut value"}, Log());
-   Log() << kINFO << prefix << "which correspond to the working point: eff(signal) = 1 - eff(background)" << Endl;
    if (nMethods > 1)
       for (const bool isSignal : {true, false}) {
-         Log() << kINFO << prefix << "Inter-MVA overlap matrix " << (isSignal ? "(signal):" : "(background):") << Endl;
+         Log() << kINFO << prefix << "Fraction of events on which two methods agree " << (isSignal ? "(signal):" : "(background):") << Endl;
          gTools().FormattedOutput(overlaps[isSignal ? 0 : 1], titles, Log());
       }
 }
@@ -327,10 +334,8 @@ void Factory::PrintRegression(const std::vector<RegressionFigures> &figures)
    };
    Log() << kINFO << Endl;
    Log() << kINFO << "Evaluation results ranked by smallest RMS on test sample:" << Endl;
-   Log() << kINFO << "(\"Bias\" quotes the mean deviation of the regression from true target." << Endl;
-   Log() << kINFO << " \"MutInf\" is the \"Mutual Information\" between regression and target." << Endl;
-   Log() << kINFO << " Indicated by \"_T\" are the corresponding \"truncated\" quantities ob-" << Endl;
-   Log() << kINFO << " tained when removing events deviating more than 2sigma from average.)" << Endl;
+   Log() << kINFO << "(Bias: mean of answer - target. MutInf: mutual information of answer and target." << Endl;
+   Log() << kINFO << " _T: of the events within 2 sigma of the mean deviation.)" << Endl;
    table(&RegressionFigures::test);
    Log() << kINFO << "Evaluation results ranked by smallest RMS on training sample:" << Endl;
    Log() << kINFO << "(overtraining check)" << Endl;
@@ -352,10 +357,7 @@ void Factory::EvaluateMulticlass(const std::vector<MethodBase *> &methods)
    Log() << kINFO << "Confusion matrices for all methods" << Endl;
    Log() << kINFO << line << Endl;
    Log() << kINFO << Endl;
-   Log() << kINFO << "Does a binary comparison between the two classes given by a " << Endl;
-   Log() << kINFO << "particular row-column combination. In each case, the class " << Endl;
-   Log() << kINFO << "given by the row is considered signal while the class given " << Endl;
-   Log() << kINFO << "by the column index is considered background." << Endl;
+   Log() << kINFO << "Two classes at a time: that of the row is signal, that of the column is background." << Endl;
    Log() << kINFO << Endl;
    for (MethodBase *method : methods)
       PrintConfusion(*method);
@@ -371,13 +373,12 @@ void Factory::PrintOneAgainstRest(const std::vector<MethodBase *> &methods)
    Log() << kINFO << "1-vs-rest performance metrics per class" << Endl;
    Log() << kINFO << line << Endl;
    Log() << kINFO << Endl;
-   Log() << kINFO << "Considers the listed class as signal and the other classes" << Endl;
-   Log() << kINFO << "as background, reporting the resulting binary performance." << Endl;
-   Log() << kINFO << "A score of 0.820 (0.850) means 0.820 was acheived on the" << Endl;
-   Log() << kINFO << "test set and 0.850 on the training set." << Endl;
+   Log() << kINFO << "The class of the row is signal, all others are background; on the test sample (on the training sample)." << Endl;
    Log() << kINFO << Endl;
-   Log() << kINFO << Form(columns, "Dataset", "MVA Method", "ROC AUC", "Sig eff@B=0.01", "Sig eff@B=0.10", "Sig eff@B=0.30") << Endl;
-   Log() << kINFO << Form(columns, "Name:", "/ Class:", "test  (train)", "test  (train)", "test  (train)", "test  (train)") << Endl;
+   Log() << kINFO
+         << Form(columns, "Dataset", "MVA Method", "ROC AUC", "Sig eff@B=0.01", "Sig eff@B=0.10", "Sig eff@B=0.30") << Endl;
+   const char *cell = "test  (train)";
+   Log() << kINFO << Form(columns, "Name:", "/ Class:", cell, cell, cell, cell) << Endl;
    for (MethodBase *method : methods) {
       const TString dataset = method->DataInfo().GetName(), title = method->GetMethodName();
       Log() << kINFO << Endl;

@@ -17,6 +17,7 @@
 #include "TMVA/Timer.h"
 #include "TMVA/Tools.h"
 #include "TMVA/VariableTransform.h"
+#include "TMVA/VariableTransformBase.h"
 #include "TMVA/Version.h"
 
 namespace TMVA {
@@ -133,6 +134,15 @@ void MethodBase::ProcessBaseOptions()
       Log() << kFATAL << DatasetPrefix() << "CreateMVAPdfs: the embedded host makes no PDFs of the response. Write !CreateMVAPdfs, or use a "
             << "ROOT that comes with TMVA" << Endl;
    CreateVariableTransforms(fVarTransformString, DataInfo(), GetTransformationHandler(), Log());
+   // A TMVA that reads the file finds an input by its expression, which the elements of an array share: it would take the first
+   // element for all of them and give other scores without a word.
+   for (TObject *object : GetTransformationHandler().GetTransformationList()) {
+      const auto &transformation = static_cast<const VariableTransformBase &>(*object);
+      if (transformation.GetVariableTransform() != Types::kIdentity && transformation.UsesArrayElements())
+         Log() << kFATAL << DatasetPrefix() << "VarTransform=" << fVarTransformString << ": elements of arrays (AddVariablesArray) cannot be "
+               << "transformed, since TMVA's weights files do not tell them apart. Leave VarTransform out and let the method standardise its "
+               << "inputs, select other variables as in N(label1,label2), or declare the elements by AddVariable" << Endl;
+   }
    if (fVerbose)
       fVerbosityLevelString = "Verbose";
    static const std::map<TString, EMsgType> levels = {{"Debug", kDEBUG},     {"Verbose", kVERBOSE}, {"Info", kINFO},

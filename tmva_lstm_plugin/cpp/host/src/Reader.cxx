@@ -50,10 +50,10 @@ void Reader::Init()
    fDataSetManager.AddDataSetInfo(fDataSetInfo);
    if (gTools().CheckForSilentOption(GetOptions()))
       MsgLogger::InhibitOutput();
-   DeclareOptionRef(fVerbose, "V", "Verbose flag");
-   DeclareOptionRef(fColor, "Color", "Color flag (default True)");
-   DeclareOptionRef(fSilent, "Silent", "Boolean silent flag (default False)");
-   DeclareOptionRef(fCalculateError, "Error", "Calculates errors (default False)");
+   DeclareOptionRef(fVerbose, "V", "Print more");
+   DeclareOptionRef(fColor, "Color", "Colours in the terminal");
+   DeclareOptionRef(fSilent, "Silent", "Print nothing but errors");
+   DeclareOptionRef(fCalculateError, "Error", "Ask methods for the errors of their answers");
    ParseOptions();
    CheckForUnusedOptions();
    if (fVerbose)
@@ -206,8 +206,8 @@ bool Reader::HasNaN(const std::vector<Float_t> &values) const
 {
    for (std::size_t i = 0; i < values.size(); ++i)
       if (TMath::IsNaN(values[i])) {
-         Log() << kERROR << i << "-th variable of the event is NaN --> return MVA value -999, \n that's all I can do, please fix "
-               << "or remove this event." << Endl;
+         Log() << kERROR << "Variable " << i << " of the event, " << DataInfo().GetVariableInfo(static_cast<Int_t>(i)).GetInternalName()
+               << ", is NaN: the answer is -999. Leave such events out" << Endl;
          return true;
       }
    return false;

@@ -97,7 +97,7 @@ void ResultsMulticlass::CreateMulticlassHistos(TString prefix, Int_t nbins, Int_
                                    GetDataSetInfo()->GetClassInfo(cls)->GetName());
          if (DoesExist(name))
             continue;
-         auto *hist = new TH1F(name, name, nbins, -0.0002, 1.0002);
+         auto *hist = new TH1F(name, name, nbins, Float_t(-0.0002), Float_t(1.0002));
          Store(hist);
          for (size_t i = 0; i < events.size(); ++i)
             if (events[i]->GetClass() == cls)

@@ -21,12 +21,16 @@ void ResultsRegression::SetValue(std::vector<Float_t> &value, Int_t ievt)
 TH1F *ResultsRegression::QuadraticDeviation(UInt_t tgtNum, Bool_t truncate, Double_t truncvalue)
 {
    const std::vector<Event *> &events = GetDataSet()->GetEventCollection(GetTreeType());
-   const auto squared = [&](size_t i) { return std::pow(fValues.at(i).at(tgtNum) - events[i]->GetTarget(tgtNum), 2); };
-   Float_t xmax = truncvalue;
+   const auto squared = [&](size_t i) {
+      const Float_t deviation = fValues.at(i).at(tgtNum) - events[i]->GetTarget(tgtNum);
+      return deviation * deviation;
+   };
+   Float_t xmax = truncvalue; // rounded as in TMVA, so that binnings are equal
    for (size_t i = 0; !truncate && i < events.size(); ++i)
-      xmax = std::max<Float_t>(xmax, squared(i));
+      xmax = std::max(xmax, squared(i));
+   xmax *= 1.1;
    const TString name = Form("tgt_%d", tgtNum);
-   auto *hist = new TH1F(name, name, 500, 0., xmax > 0 ? xmax * 1.1 : 1.);
+   auto *hist = new TH1F(name, name, 500, 0., xmax > 0 ? xmax : 1.);
    hist->SetDirectory(nullptr);
    hist->GetXaxis()->SetTitle("Quadratic Deviation");
    hist->GetYaxis()->SetTitle("Weighted Entries");
@@ -52,10 +56,16 @@ TH2F *ResultsRegression::DeviationAsAFunctionOf(UInt_t varNum, UInt_t tgtNum)
       ymin = std::min(ymin, y(i));
       ymax = std::max(ymax, y(i));
    }
-   const Int_t nbins = 50;
-   const Float_t dx = 1.01f * std::abs(xmax - xmin) / (nbins - 1), dy = 1.01f * (ymax - ymin) / (nbins - 1);
+   constexpr Int_t nbins = 50;
+   const auto widen = [](Float_t &low, Float_t &high) {
+      const Float_t step = std::abs(high - low) / (nbins - 1.f);
+      low -= 1.01 * step;
+      high += 1.01 * step;
+   };
+   widen(xmin, xmax);
+   widen(ymin, ymax);
    const TString name = Form("tgt_%d_var_%d", tgtNum, varNum), target = dsi.GetTargetInfo(tgtNum).GetTitle();
-   auto *hist = new TH2F(name, name, nbins, xmin - dx, xmax + dx, nbins, ymin - dy, ymax + dy);
+   auto *hist = new TH2F(name, name, nbins, xmin, xmax, nbins, ymin, ymax);
    hist->SetDirectory(nullptr);
    hist->GetXaxis()->SetTitle(info.GetTitle());
    hist->GetYaxis()->SetTitle(target + "_{regression} - " + target + "_{true}");

@@ -1,6 +1,9 @@
 #include "TMVA/Timer.h"
 
+#include <algorithm>
 #include <iostream>
+
+#include <unistd.h>
 
 #include "TMVA/Config.h"
 #include "TMVA/Tools.h"
@@ -58,8 +61,8 @@ TString Timer::GetLeftTime(Int_t icounts)
 
 void Timer::DrawProgressBar(Int_t count, const TString &comment)
 {
-   if (!gConfig().DrawProgressBar() || gConfig().IsSilent() || fNcounts <= 0)
-      return;
+   if (!gConfig().DrawProgressBar() || gConfig().IsSilent() || fNcounts <= 0 || !isatty(STDERR_FILENO))
+      return; // a bar that overwrites itself has no place in a log file
    const Int_t percent = Int_t(100. * std::min(count + 1, fNcounts) / fNcounts);
    if (percent == fLastPercent)
       return;

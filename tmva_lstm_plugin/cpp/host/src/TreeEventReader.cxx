@@ -3,7 +3,6 @@
 #include "TMVA/Tools.h"
 
 #include "TChain.h"
-#include "TChainElement.h"
 #include "TFile.h"
 #include "TFriendElement.h"
 #include "TLeaf.h"
@@ -129,42 +128,45 @@ void TreeEventReader::CheckArraySizes(const TTree &tree, Long64_t entry)
          continue;
       const Int_t size = column.formula->GetNdata();
       if (size < column.arraySize)
-         fLog << kFATAL << "Size of array " << column.formula->GetTitle() << " in the current tree " << tree.GetName()
-              << " for the event " << entry << " is " << size << " instead of " << column.arraySize << " (" << FileOf(tree)
+         fLog << kFATAL << "Array " << column.formula->GetTitle() << " of tree " << tree.GetName()
+              << " has " << size << " elements in entry " << entry << ", expected " << column.arraySize << " (" << FileOf(tree)
               << "). Events of a DataLoader have a fixed number of columns: write the array padded to its full length, "
                  "with the true length in a branch of its own."
               << Endl;
       if (size > column.arraySize && !fWarnedOfLongArray) {
          fWarnedOfLongArray = true;
-         fLog << kWARNING << "Size of array " << column.formula->GetTitle() << " in the current tree " << tree.GetName()
-              << " for the event " << entry << " is " << size << ", larger than " << column.arraySize << Endl;
-         fLog << kWARNING << "Some data will then be ignored. This WARNING is printed only once, check in case for the "
-                             "other variables and events"
-              << Endl;
+         fLog << kWARNING << "Array " << column.formula->GetTitle() << " of tree " << tree.GetName()
+              << " has " << size << " elements in entry " << entry << ", declared are " << column.arraySize << Endl;
+         fLog << kWARNING << "Elements beyond the declared size are not used (said once only)" << Endl;
       }
    }
 }
 
-void TreeEventReader::CheckFiles(const TreeInfo &info)
+void TreeEventReader::CheckFiles(const TreeInfo &info, const std::set<Int_t> &read)
 {
-   // a chain leaves out files it cannot read
    const auto *chain = dynamic_cast<TChain *>(info.GetTree());
    if (!chain)
       return;
-   for (TObject *element : *chain->GetListOfFiles())
-      if (static_cast<TChainElement *>(element)->GetLoadResult() < 0)
+   Int_t number = 0;
+   for (TObject *element : *chain->GetListOfFiles()) {
+      if (read.count(number++))
+         continue;
+      // the tree may be empty; but a chain also leaves files out that it cannot read
+      const std::unique_ptr<TFile> file(TFile::Open(element->GetTitle()));
+      if (!file || file->IsZombie() || !file->Get(element->GetName()))
          fLog << kFATAL << "The chain \"" << chain->GetName() << "\" of class " << info.GetClassName() << " cannot read its file "
-              << element->GetTitle() << ": is it missing or damaged, or is there no tree \"" << element->GetName() << "\" in it?"
-              << Endl;
+              << element->GetTitle() << ": is it missing or damaged, or is there no tree \"" << element->GetName()
+              << "\" in it?" << Endl;
+   }
 }
 
 bool TreeEventReader::IsFinite(Double_t value, const char *what, const TTreeFormula &formula, bool passes)
 {
    if (TMath::Finite(value))
       return true;
-   const char *kind = TMath::IsNaN(value) ? "indeterminate value (NaN)" : "infinite value (+inf or -inf)";
+   const char *kind = TMath::IsNaN(value) ? "NaN" : "+inf or -inf";
    Occurrences &occurrences = (passes ? fNotFinite : fNotFiniteCutOut)[TString::Format(
-      "Dataset[%s] : %s expression resolves to %s: %s", fInfo.GetName(), what, kind, formula.GetTitle())];
+      "Dataset[%s] : %s expression gives %s: %s", fInfo.GetName(), what, kind, formula.GetTitle())];
    if (occurrences.count++ == 0)
       occurrences.firstEntry = fEntry;
    return false;
@@ -175,11 +177,11 @@ void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<
    TTree &tree = *info.GetTree();
    std::vector<Float_t> variables(fInfo.GetNVariables()), targets(fInfo.GetNTargets()), spectators(fInfo.GetNSpectators());
    std::vector<Int_t> formulasFor;
+   std::set<Int_t> filesRead; // of a chain
    fLog << kINFO << "Building event vectors for type " << static_cast<Int_t>(info.GetTreeType()) << " "
         << info.GetClassName() << Endl;
 
    const Long64_t entries = tree.GetEntries();
-   CheckFiles(info);
    events.reserve(events.size() + static_cast<std::size_t>(entries));
    for (Long64_t entry = 0; entry < entries; ++entry) {
       if (tree.LoadTree(entry) < 0)
@@ -187,6 +189,7 @@ void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<
               << info.GetClassName() << " (" << FileOf(tree) << "): is a file missing or damaged?" << Endl;
       std::vector<Int_t> open = OpenTrees(tree);
       if (open != formulasFor) {
+         filesRead.insert(open.front());
          BuildFormulas(info, classIndex);
          formulasFor = std::move(open);
       }
@@ -231,6 +234,7 @@ void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<
          events.push_back(new Event(variables, targets, spectators, classIndex, weight));
       }
    }
+   CheckFiles(info, filesRead);
    // the formulas refer to branches of the tree
    fColumns.clear();
    fVariableFormulas.clear();
@@ -252,12 +256,12 @@ void TreeEventReader::ReportNotFinite()
       }
    };
    if (!fNotFiniteCutOut.empty()) {
-      fLog << kWARNING << "Found events with NaN and/or +-inf values" << Endl;
+      fLog << kWARNING << "Values that are not finite:" << Endl;
       list(fNotFiniteCutOut);
-      fLog << kWARNING << "These NaN and/or +-infs were all removed by the specified cut, continuing." << Endl;
+      fLog << kWARNING << "The cuts remove all of them." << Endl;
    }
    if (!fNotFinite.empty()) {
-      fLog << kWARNING << "Found events with NaN and/or +-inf values (not removed by cut)" << Endl;
+      fLog << kWARNING << "Values that are not finite, in events that pass the cuts:" << Endl;
       list(fNotFinite);
       fLog << kFATAL << "Events with NaN or infinite values cannot be trained on. Remove them with a cut, for example "
                         "TMath::Finite(x), or mend the branch."

@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 namespace TMVA {
@@ -50,7 +51,8 @@ private:
    /// Events this entry makes: 1, or the common length of the array-valued variables.
    Int_t CountInstances(const TTree &tree, Long64_t entry);
    void CheckArraySizes(const TTree &tree, Long64_t entry);
-   void CheckFiles(const TreeInfo &info);
+   /// Fatal when a file of a chain could not be read. `read`: the numbers of those that were.
+   void CheckFiles(const TreeInfo &info, const std::set<Int_t> &read);
    bool IsFinite(Double_t value, const char *what, const TTreeFormula &formula, bool passes);
 
    DataSetInfo &fInfo;

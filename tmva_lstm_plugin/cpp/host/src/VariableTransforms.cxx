@@ -125,6 +125,11 @@ void VariableTransformBase::SelectInput(const TString &inputVariables)
    });
 }
 
+Bool_t VariableTransformBase::UsesArrayElements() const
+{
+   return std::any_of(fGet.begin(), fGet.end(), [this](const auto &entry) { return Info(entry).TestBit(DataSetInfo::kIsArrayVariable); });
+}
+
 void VariableTransformBase::CountVariableTypes(UInt_t &nvars, UInt_t &ntgts, UInt_t &nspcts) const
 {
    const auto count = [this](Char_t type) {

@@ -38,6 +38,9 @@ public:
    virtual void SelectInput(const TString &inputVariables);
    void CountVariableTypes(UInt_t &nvars, UInt_t &ntgts, UInt_t &nspcts) const;
 
+   /// Whether elements of an array (DataSetInfo::AddVariablesArray) are among what is selected.
+   Bool_t UsesArrayElements() const;
+
    Bool_t IsCreated() const { return fCreated; }
    const char *GetName() const override { return fTransformName.Data(); }
    TString GetShortName() const { return fTransformName; }

@@ -1,0 +1,364 @@
+/// \file
+/// What the TMVA method does without TMVA: reading options, cutting sequences out of events, training, ranking.
+#include "check.h"
+
+#include "core/error.h"
+#include "tmva/BookingOptions.h"
+#include "tmva/DocumentFacts.h"
+#include "tmva/EventSequences.h"
+#include "tmva/PermutationRanking.h"
+#include "tmva/SequenceModel.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+using namespace tmva_lstm_tmva;
+using tmva_lstm::Activation;
+using tmva_lstm::Initialisation;
+using tmva_lstm::Loss;
+using tmva_lstm::OptimizerKind;
+
+namespace {
+
+constexpr const char *kTutorial = "LearningRate=1e-3,Momentum=0.0,Repetitions=1,ConvergenceSteps=5,BatchSize=100,"
+                                  "TestRepetitions=1,WeightDecay=1e-2,Regularization=None,MaxEpochs=20,"
+                                  "DropConfig=0.0+0.+0.+0.,Optimizer=ADAM";
+
+BookingStrings strings(const std::string &input, const std::string &layout = "", const std::string &strategy = "")
+{
+   BookingStrings s;
+   s.input_layout = input;
+   s.layout = layout;
+   s.training_strategy = strategy;
+   return s;
+}
+
+std::string complaint(const BookingStrings &s, const VariableShape &variables = {15, 0, 0}, Task task = Task::Binary,
+                      std::size_t outputs = 2)
+{
+   try {
+      understand(s, variables, task, outputs);
+   } catch (const BookingError &error) {
+      return error.what();
+   }
+   return "none";
+}
+
+bool has(const std::string &text, const std::string &part)
+{
+   return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST(the_tutorials_options_are_understood)
+{
+   const Booking b = understand(strings("10|30", "LSTM|10|30|10|0|1,RESHAPE|FLAT,DENSE|64|TANH,LINEAR", kTutorial),
+                                {300, 10, 30}, Task::Binary, 2);
+   CHECK(b.T == 10 && b.network.D == 30 && b.network.E == 0 && b.network.H == 10 && b.network.K == 1);
+   CHECK(b.network.flat_steps == 10);
+   CHECK(b.network.dense.size() == 1 && b.network.dense[0] == tmva_lstm::DenseSpec{64, Activation::Tanh});
+   CHECK(b.phases.size() == 1 && b.phases[0].epochs == 20 && b.phases[0].batch_size == 100 && b.phases[0].patience == 5);
+   CHECK(b.phases[0].optimizer.learning_rate == 1e-3 && b.phases[0].l1 == 0 && b.phases[0].l2 == 0);
+   CHECK(b.validation_fraction == 0.2);
+   CHECK(std::count_if(b.notes.begin(), b.notes.end(), [](auto &n) { return has(n, "Repetitions has no effect"); }) == 1);
+}
+
+TEST(an_empty_booking_takes_the_documented_defaults)
+{
+   const Booking arrays = understand(strings(""), {300, 10, 30}, Task::Binary, 2);
+   CHECK(arrays.T == 10 && arrays.network.D == 30 && arrays.network.H == 32 && arrays.network.flat_steps == 0);
+   CHECK(arrays.phases[0].optimizer.learning_rate == 3e-3 && arrays.phases[0].batch_size == 64);
+   CHECK(arrays.phases[0].epochs == 50 && arrays.phases[0].patience == 10 && arrays.phases[0].clip_norm == 1);
+   const Booking scalars = understand(strings(""), {7, 0, 0}, Task::Multiclass, 3);
+   CHECK(scalars.T == 7 && scalars.network.D == 1 && scalars.network.K == 3);
+   CHECK(understand(strings("4|3"), {14, 0, 0}, Task::Regression, 2).network.E == 2);
+   // a missing key keeps our default, it does not fall back to MethodDL's second set
+   CHECK(understand(strings("5|3", "", "BatchSize=10"), {15, 0, 0}, Task::Binary, 2).phases[0].optimizer.learning_rate == 3e-3);
+}
+
+TEST(phases_penalties_losses_and_initialisations)
+{
+   BookingStrings s = strings("5|3", "", "LearningRate=1e-2,Optimizer=SGD,Momentum=0.5,WeightDecay=0.1,Regularization=L1|"
+                                         "LearningRate=1e-3,WeightDecay=0.2,Regularization=l2,ADAM_beta1=0.8");
+   s.weight_initialization = "gauss";
+   s.error_strategy = "CROSSENTROPY";
+   s.validation_size = "250";
+   const Booking b = understand(s, {15, 0, 0}, Task::Multiclass, 4);
+   CHECK(b.phases.size() == 2);
+   CHECK(b.phases[0].optimizer.kind == OptimizerKind::Sgd && b.phases[0].optimizer.momentum == 0.5 && b.phases[0].l1 == 0.1);
+   CHECK(b.phases[1].l2 == 0.2 && b.phases[1].l1 == 0 && b.phases[1].optimizer.beta1 == 0.8);
+   CHECK(b.phases[1].initialisation == Initialisation::Gauss);
+   CHECK(b.network.loss == Loss::SigmoidCrossEntropy);
+   CHECK(b.validation_events == 250);
+   s.error_strategy = "MUTUALEXCLUSIVE";
+   CHECK(understand(s, {15, 0, 0}, Task::Multiclass, 4).network.loss == Loss::CrossEntropy);
+   s.error_strategy = "SUMOFSQUARES";
+   CHECK(understand(s, {15, 0, 0}, Task::Binary, 2).network.loss == Loss::MeanSquaredError);
+}
+
+TEST(all_that_is_wrong_is_said_at_once)
+{
+   BookingStrings s = strings("5|3", "LSTM|0|4|6|1|0,DENSE|TANHH,LINEAR", "LearnRate=1,BatchSize=0,DropConfig=0.5,Optimizer=ADAMM");
+   s.architecture = "GPU";
+   s.validation_size = "120%";
+   s.weight_initialization = "XAVIRE";
+   s.random_seed = -3;
+   const std::string text = complaint(s);
+   for (const char *part : {"rememberState=1 is not offered", "'TANHH' is no layer, activation or width; did you mean 'TANH'?",
+                            "unknown key 'LearnRate'; did you mean 'LearningRate'?", "BatchSize=0, expected a whole number",
+                            "dropout is not offered", "did you mean 'ADAM'?", "Architecture=GPU is not offered", "ValidationSize=120%",
+                            "did you mean 'XAVIER'?", "RandomSeed=-3"})
+      CHECK(has(text, part));
+}
+
+TEST(single_complaints)
+{
+   CHECK(has(complaint(strings("5|4")), "asks for 20 variables, but 15 are declared"));
+   CHECK(has(complaint(strings("five|3")), "expected T|D"));
+   CHECK(has(complaint(strings("5|3", "GRU|10|3|5|0|1")), "GRU layers are not offered here"));
+   CHECK(has(complaint(strings("5|3", "LSTM|10,CONV|3|3|3|1|1|1|1|RELU,LINEAR")), "CONV as layer 2 is not offered"));
+   CHECK(has(complaint(strings("5|3", "LSTM|10|3|5|0|1,LINEAR")), "RESHAPE|FLAT has to follow"));
+   CHECK(has(complaint(strings("5|3", "LSTM|10|4|6,LINEAR")), "the LSTM has 6 steps, InputLayout has 5"));
+   CHECK(has(complaint(strings("5|3", "LSTM|10,DENSE|2|LINEAR")), "the last layer has width 2, expected 1"));
+   CHECK(has(complaint(strings("5|3", "LSTM|10,DENSE|1|TANH")), "the last layer is TANH, expected LINEAR"));
+   CHECK(has(complaint(strings("5|3", "DENSE|10|TANH,LINEAR")), "expected LSTM|H|D|T|0|1"));
+   CHECK(has(complaint(strings("5|3", "", "Optimizer=RMSPROP")), "RMSPROP is not offered; choose ADAM or SGD"));
+   CHECK(has(complaint(strings("5|3", "", "BatchSize")), "'BatchSize' has no value"));
+   CHECK(complaint(strings("5|3", "LSTM|10|3|5|0|0,DENSE|RELU|8,DENSE|1|LINEAR")) == "none");
+}
+
+TEST(sequences_are_cut_out_of_events)
+{
+   EventLayout layout;
+   layout.T = 3;
+   layout.D = 2;
+   layout.E = 1;
+   layout.length = EventLayout::Length::Variable;
+   layout.length_index = 6; // before the event feature
+   layout.length_name = "n";
+   SequenceBuffer buffer(layout);
+   buffer.add({1, 2, 3, 4, 5, 6, 2, 9}, 2);
+   buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, 0);
+   buffer.add({1, 2, 3, 4, 5, 6, 7, 7}, 7); // longer than there is room for
+   CHECK(buffer.offsets() == std::vector<std::int64_t>{0, 2, 2, 5});
+   CHECK(buffer.event_values() == std::vector<float>{9, 8, 7});
+   CHECK(buffer.values()[4] == 1 && buffer.values().size() == 10);
+   CHECK_THROWS(buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, -1), tmva_lstm::ArgumentError, "'n' is -1");
+   CHECK_THROWS(buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, std::nan("")), tmva_lstm::ArgumentError, "expected the number of true steps");
+   CHECK_THROWS(buffer.add({1, 2, NAN, 4, 5, 6, 0, 8}, 1), tmva_lstm::ArgumentError, "event 3, variable 2 is nan");
+   CHECK_THROWS(buffer.add({1, 2}, 1), tmva_lstm::ArgumentError, "has 2 variables, expected 8");
+
+   EventLayout masked;
+   masked.T = 3;
+   masked.D = 2;
+   masked.has_mask = true;
+   masked.mask = -1;
+   SequenceBuffer padded(masked);
+   padded.add({-1, -1, 3, -1, -1, -1}, 0); // only what is all mask, and at the end
+   padded.add({-1, -1, -1, -1, -1, -1}, 0);
+   CHECK(padded.offsets() == std::vector<std::int64_t>{0, 2, 2});
+   CHECK(padded.sample(1).size() == 1);
+}
+
+namespace {
+
+/// Class 1 has larger first features; the second one is noise. In a regression the target is 50 + 3 times their sum.
+SequenceBuffer toys(const EventLayout &layout, std::size_t events, bool regression, unsigned seed)
+{
+   std::mt19937 random(seed);
+   std::normal_distribution<float> normal;
+   SequenceBuffer buffer(layout);
+   for (std::size_t n = 0; n < events; ++n) {
+      std::vector<float> x(layout.n_variables());
+      const int label = static_cast<int>(n % 2);
+      const std::size_t length = 1 + n % layout.T;
+      float sum = 0;
+      for (std::size_t t = 0; t < layout.T; ++t) {
+         x[t * layout.D] = normal(random) + (regression ? 0.f : 0.8f * static_cast<float>(label));
+         x[t * layout.D + 1] = normal(random);
+         if (t < length)
+            sum += x[t * layout.D];
+      }
+      buffer.add(x, static_cast<double>(length));
+      if (regression)
+         buffer.add_target(50 + 3 * sum);
+      else
+         buffer.add_label(label);
+      buffer.add_weight(n % 10 ? 1. : -0.2);
+   }
+   return buffer;
+}
+
+} // namespace
+
+TEST(a_training_separates_ranks_and_comes_back_from_its_document)
+{
+   Booking booking = understand(strings("4|2", "LSTM|6|2|4|0|1,RESHAPE|FLAT,DENSE|5|SOFTSIGN,LINEAR", "MaxEpochs=12,LearningRate=1e-2|MaxEpochs=3,LearningRate=1e-3"),
+                                {8, 0, 0}, Task::Binary, 2);
+   EventLayout layout;
+   layout.T = 4;
+   layout.D = 2;
+   layout.length = EventLayout::Length::Spectator;
+   layout.length_name = "length";
+   const SequenceBuffer events = toys(layout, 1500, false, 1);
+   std::vector<float> first;
+   for (std::size_t threads : {1, 3}) {
+      TrainingReport report;
+      const SequenceModel model = SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, threads,
+                                                       report, [] { return true; }, [](const auto &) { return true; });
+      CHECK(report.epochs.size() == 15 && report.epochs.back().epoch == 15);
+      CHECK(report.negative_events == 150);
+      CHECK(report.training_events + report.validation_events == 1500);
+      if (first.empty())
+         first = model.document().parameters;
+      CHECK(first == model.document().parameters); // for any number of threads
+      const std::vector<float> scores = model.scores(events, threads);
+      std::size_t right = 0;
+      for (std::size_t n = 0; n < events.size(); ++n)
+         right += (scores[2 * n + 1] > 0.5f) == (events.labels()[n] == 1);
+      CHECK(right > 1050);
+
+      const auto ranking = permutation_importance(model, events, 1000, 5, threads);
+      CHECK(ranking.size() == 2 + 4);
+      CHECK(ranking[0].name == "a" && ranking[0].value > 5 * std::abs(ranking[1].value));
+      CHECK(ranking[2].name == "step 0" && ranking[2].value > ranking[5].value); // all events have a step 0, a quarter a step 3
+
+      tmva_lstm::ModelDocument document = model.document();
+      write_layout(document, layout);
+      write_training(document, report);
+      write_provenance(document, "6.40/00", 1, 0.5);
+      const SequenceModel again(tmva_lstm::from_node(tmva_lstm::to_node(document)));
+      CHECK(again.scores(events, 2) == scores);
+      const EventLayout read = read_layout(again.document());
+      CHECK(read.T == 4 && read.D == 2 && read.length == EventLayout::Length::Spectator && read.length_name == "length");
+   }
+}
+
+TEST(a_regression_learns_in_the_units_of_its_target)
+{
+   Booking booking = understand(strings("4|2", "LSTM|10", "MaxEpochs=60,LearningRate=1e-2"), {8, 0, 0}, Task::Regression, 1);
+   EventLayout layout;
+   layout.T = 4;
+   layout.D = 2;
+   layout.length = EventLayout::Length::Spectator;
+   SequenceBuffer events = toys(layout, 2000, true, 2);
+   TrainingReport report;
+   const SequenceModel model = SequenceModel::train(booking, Task::Regression, events, {{"a", "b"}, {}, {}, {"sum"}}, 2, report,
+                                                    [] { return true; }, [](const auto &) { return true; });
+   const std::vector<float> scores = model.scores(events, 2);
+   double squares = 0, spread = 0;
+   for (std::size_t n = 0; n < events.size(); ++n) {
+      squares += std::pow(scores[n] - events.targets()[n], 2);
+      spread += std::pow(50 - events.targets()[n], 2);
+   }
+   CHECK(squares < 0.1 * spread);
+   CHECK(model.outputs() == 1);
+}
+
+TEST(events_that_cannot_be_trained_with_are_refused)
+{
+   const Booking booking = understand(strings("4|2", "LSTM|4", "MaxEpochs=1"), {8, 0, 0}, Task::Binary, 2);
+   EventLayout layout;
+   layout.T = 4;
+   layout.D = 2;
+   const auto train = [&](const SequenceBuffer &events) {
+      TrainingReport report;
+      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, [] { return true; },
+                           [](const auto &) { return true; });
+   };
+   SequenceBuffer one_class(layout), negative(layout), zero(layout);
+   for (int n = 0; n < 40; ++n) {
+      const std::vector<float> x(8, static_cast<float>(n));
+      one_class.add(x, 0);
+      one_class.add_label(0);
+      negative.add(x, 0);
+      negative.add_label(n % 2);
+      negative.add_weight(n % 2 ? 1 : -1);
+      zero.add(x, 0);
+      zero.add_label(n % 2);
+      zero.add_weight(0);
+   }
+   CHECK_THROWS(train(one_class), tmva_lstm::ArgumentError, "class 1 has no event to train on");
+   CHECK_THROWS(train(negative), tmva_lstm::ArgumentError, "the weights of class 0 sum to -");
+   CHECK_THROWS(train(zero), tmva_lstm::ArgumentError, "there are 0 training events with a weight other than 0");
+}
+
+TEST(weights_are_drawn_as_asked)
+{
+   tmva_lstm::NetworkShape shape;
+   shape.D = 40;
+   shape.H = 60;
+   const auto drawn = [&](Initialisation kind) {
+      tmva_lstm::TrainingOptions options;
+      options.initialisation = kind;
+      const tmva_lstm::Trainer<double> trainer(shape, tmva_lstm::Standardisation<double>::identity(40),
+                                               tmva_lstm::Standardisation<double>::identity(0), options);
+      return std::vector<double>(trainer.parameters().begin(), trainer.parameters().begin() + 4 * 60 * 40); // W: 60 x 40 a gate
+   };
+   const auto moments = [](const std::vector<double> &x) {
+      double sum = 0, squares = 0, largest = 0;
+      for (double v : x) {
+         sum += v;
+         squares += v * v;
+         largest = std::max(largest, std::abs(v));
+      }
+      return std::vector<double>{sum / static_cast<double>(x.size()), std::sqrt(squares / static_cast<double>(x.size())), largest};
+   };
+   struct Case {
+      Initialisation kind;
+      double deviation, bound;
+   };
+   for (const Case &c : {Case{Initialisation::XavierUniform, std::sqrt(2. / 100), std::sqrt(6. / 100)},
+                         Case{Initialisation::Xavier, std::sqrt(2. / 100), 1}, Case{Initialisation::Gauss, std::sqrt(2. / 40), 2},
+                         Case{Initialisation::Uniform, std::sqrt(2. / 40 / 3), std::sqrt(2. / 40)}}) {
+      const auto m = moments(drawn(c.kind));
+      CHECK_NEAR(m[0], 0, 5 * c.deviation / std::sqrt(9600.));
+      CHECK_NEAR(m[1], c.deviation, 5 * c.deviation / std::sqrt(2 * 9600.));
+      CHECK(m[2] <= c.bound);
+   }
+   const auto identity = drawn(Initialisation::Identity);
+   CHECK(identity[0] == 1 && identity[1] == 0 && identity[41] == 1 && identity[60 * 40] == 1);
+   CHECK(moments(drawn(Initialisation::Zero))[2] == 0);
+}
+
+TEST(penalties_pull_weights_and_leave_biases)
+{
+   tmva_lstm::NetworkShape shape;
+   shape.D = 2;
+   shape.H = 3;
+   std::vector<double> values{0.5, -1, 2, 0.3, 1, 1}, weights{1, 1, 1};
+   std::vector<std::int64_t> offsets{0, 1, 2, 3}, batch{0, 1, 2};
+   std::vector<std::int32_t> labels{0, 1, 0};
+   tmva_lstm::LabelledView<double> events;
+   events.values = values.data();
+   events.offsets = offsets.data();
+   events.N = 3;
+   events.D = 2;
+   events.labels = labels.data();
+   for (const auto &[l1, l2] : {std::pair{0.3, 0.}, std::pair{0., 0.2}}) {
+      tmva_lstm::TrainingOptions options;
+      options.optimizer.kind = OptimizerKind::Sgd;
+      options.optimizer.momentum = 0;
+      options.optimizer.learning_rate = 0.1;
+      options.clip_norm = 0;
+      const auto identity = tmva_lstm::Standardisation<double>::identity(2);
+      tmva_lstm::Trainer<double> plain(shape, identity, {}, options);
+      options.l1 = l1;
+      options.l2 = l2;
+      tmva_lstm::Trainer<double> pulled(shape, identity, {}, options);
+      const std::vector<double> before = plain.parameters();
+      CHECK(before == pulled.parameters());
+      plain.train_batch(events, batch.data(), 3);
+      pulled.train_batch(events, batch.data(), 3);
+      for (const auto &view : tmva_lstm::parameter_layout(shape))
+         for (std::size_t n = view.offset; n < view.offset + view.rows * view.columns; ++n) {
+            const double w = before[n], sign = w > 0 ? 1 : w < 0 ? -1 : 0;
+            const double pull = view.columns == 1 && view.name.back() == 'b' ? 0 : -0.1 * (l1 * sign + 2 * l2 * w);
+            CHECK_NEAR(pulled.parameters()[n] - plain.parameters()[n], pull, 1e-14);
+         }
+   }
+}
+
+TEST_MAIN()
