@@ -83,8 +83,9 @@ def find_root(prefix: str | os.PathLike[str] | None = None) -> RootInstallation:
     RootNotFoundError
         There is none, or its headers, libraries or rootcling are missing.
     """
-    candidates = [(Path(prefix), "as asked")] if prefix is not None else list(_candidates())
-    for folder, found_by in candidates:
+    looked_in = []
+    for folder, found_by in [(Path(prefix), "as asked")] if prefix is not None else _candidates():
+        looked_in.append(f"{folder} ({found_by})")
         found = installation_in(folder, found_by)
         if found is not None:
             return found
@@ -93,8 +94,8 @@ def find_root(prefix: str | os.PathLike[str] | None = None) -> RootInstallation:
             f"no ROOT in '{prefix}': expected bin/rootcling, include/TROOT.h and lib/libCore there; name the folder ROOTSYS "
             "would name"
         )
-    if candidates:
-        looked = "; ".join(dict.fromkeys(f"{folder} ({found_by})" for folder, found_by in candidates))
+    if looked_in:
+        looked = "; ".join(dict.fromkeys(looked_in))
         raise RootNotFoundError(
             f"a ROOT was found, but not its headers, libCore and rootcling together; looked in {looked}; install ROOT's "
             "development files, or set ROOTSYS to a complete installation"
@@ -107,21 +108,18 @@ def find_root(prefix: str | os.PathLike[str] | None = None) -> RootInstallation:
 
 def _candidates() -> Iterator[tuple[Path, str]]:
     module = sys.modules.get("ROOT")
-    package = None
-    if module is not None:
-        told = _told_by_process(module)
-        if told is not None:
-            # this very ROOT is running: another one would be wrong, even if it were found more easily
-            yield told, "imported in this process"
-            return
-        if getattr(module, "__file__", None):
-            package = Path(module.__file__).resolve().parent  # type: ignore[arg-type]
-    if package is None:
-        package = _package_folder()
+    file = getattr(module, "__file__", None)
+    package = Path(file).resolve().parent if file else _package_folder()
     if package is not None:
         # the wheel carries everything in its package; elsewhere the package is in <prefix>/lib or deeper
         for folder in (package, *list(package.parents)[:4]):
-            yield folder, "Python package ROOT"
+            yield folder, "imported in this process" if file else "Python package ROOT"
+    if file:
+        # this very ROOT is running: another one, found more easily, would be wrong
+        told = _told_by_process(module)
+        if told is not None:
+            yield told, "imported in this process"
+        return
     if os.environ.get("ROOTSYS"):
         yield Path(os.environ["ROOTSYS"]), "ROOTSYS"
     config = shutil.which("root-config")
@@ -133,6 +131,7 @@ def _candidates() -> Iterator[tuple[Path, str]]:
 
 
 def _told_by_process(module: object) -> Path | None:
+    """Ask the running ROOT, which takes a second: PyROOT looks at a large class for it."""
     try:
         include = Path(str(module.TROOT.GetIncludeDir()))  # type: ignore[attr-defined]
     except Exception:  # whatever a half-imported ROOT raises, the files are looked for elsewhere

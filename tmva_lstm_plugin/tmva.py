@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EngineError, InputError, OptionError
-from .plugin_build import LIBRARY, PluginBuildError, PluginLibrary, ensure_plugin
-from .root_finder import RootNotFoundError, find_root
+from .plugin_build import PluginBuildError, PluginLibrary, ensure_plugin
+from .plugin_cache import LIBRARY
+from .root_finder import RootInstallation, RootNotFoundError, find_root
 from .tmva_feeding import fill_dataloader
 from .tmva_layout import TmvaLayout
 from .tmva_tree import write_tmva_tree
@@ -126,6 +127,7 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
             return _registered
         ROOT = _import_root()
         begin = time.perf_counter()
+        root = find_root()
         loaded = _loaded_library(ROOT)
         if loaded is not None:
             if rebuild:
@@ -135,9 +137,8 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
                 )
             _check_registered(ROOT, loaded)
             notes = ("the library was loaded before, by other means",)
-            _registered = _registration(ROOT, loaded, "unknown", False, begin, notes)
+            _registered = _registration(ROOT, root, loaded, "unknown", False, begin, notes)
             return _registered
-        root = find_root()
         if not root.has_tmva:
             _refuse_foreign_tmva(ROOT)
         arguments: dict[str, Any] = {"echo": None} if quiet else {}
@@ -150,8 +151,9 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
                     f"ROOT {root.version} in '{root.libdir.parent}' cannot load '{plugin.path}', though it was compiled for it "
                     "just now; its own message stands above"
                 )
-        _check_registered(ROOT, plugin.path)
-        _registered = _registration(ROOT, plugin.path, plugin.compiler, plugin.built, begin, plugin.notes)
+        if plugin.built:  # once is enough: PyROOT reads all of TMVA's headers to look, which takes a second
+            _check_registered(ROOT, plugin.path)
+        _registered = _registration(ROOT, root, plugin.path, plugin.compiler, plugin.built, begin, plugin.notes)
         return _registered
 
 
@@ -168,7 +170,7 @@ def _import_root() -> Any:
                 "install -c conda-forge root), or source the thisroot.sh of a ROOT built for this Python; LSTMClassifier and "
                 "tmva-lstm need no ROOT"
             ) from error
-    _ = ROOT.gROOT  # PyROOT starts the interpreter on first use
+    _ = ROOT.gSystem  # PyROOT starts the interpreter on first use, not when it is imported
     return ROOT
 
 
@@ -206,14 +208,19 @@ def _check_registered(ROOT: Any, library: Path) -> None:
 
 
 def _registration(
-    ROOT: Any, library: Path, compiler: str, built: bool, begin: float, notes: tuple[str, ...]
+    ROOT: Any,
+    root: RootInstallation,
+    library: Path,
+    compiler: str,
+    built: bool,
+    begin: float,
+    notes: tuple[str, ...],
 ) -> Registration:
-    host = not find_root().has_tmva
     return Registration(
         method=METHOD,
-        host=host,
+        host=not root.has_tmva,
         root_version=str(ROOT.gROOT.GetVersion()),
-        tmva_version=_tmva_version(library, host),
+        tmva_version=_tmva_version(root, library),
         library=library,
         compiler=compiler,
         built=built,
@@ -222,10 +229,9 @@ def _registration(
     )
 
 
-def _tmva_version(library: Path, host: bool) -> str:
-    folder = library.parent / "include" if host else find_root().tmva_include
+def _tmva_version(root: RootInstallation, library: Path) -> str:
+    folder = root.tmva_include or library.parent / "include"
     try:
-        assert folder is not None
         text = (folder / "TMVA" / "Version.h").read_text(encoding="utf-8", errors="replace")
         return text.split('TMVA_RELEASE "', 1)[1].split('"', 1)[0]
     except (OSError, IndexError):

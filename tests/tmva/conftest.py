@@ -22,12 +22,13 @@ def _has_root() -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def plugin_cache(request):
-    """A cache that outlives the run and is not the user's."""
+def plugin_cache(request, tmp_path_factory):
+    """A cache that outlives the run (unless pytest keeps none) and is not the user's."""
     if not _has_root():
         pytest.skip("no ROOT for this Python")
     before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(request.config.cache.mkdir("tmva_plugin"))
+    kept = getattr(request.config, "cache", None)
+    os.environ["XDG_CACHE_HOME"] = str(kept.mkdir("tmva_plugin") if kept else tmp_path_factory.mktemp("tmva_plugin"))
     yield os.environ["XDG_CACHE_HOME"]
     if before is None:
         del os.environ["XDG_CACHE_HOME"]

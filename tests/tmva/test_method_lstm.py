@@ -195,6 +195,7 @@ def test_regression(folder):
 def test_class_file_compiles_and_agrees_with_the_reader(folder):
     train = events(900, seed=12)
     run(folder, train, events(200, seed=13), {**SHORT, "Layout": "LSTM|5,DENSE|4|SOFTSIGN,LINEAR"})
+    weights = folder / "ds" / "weights" / "job_LSTM.weights.xml"
     class_file = folder / "ds" / "weights" / "job_LSTM.class.C"
     test = events(40, seed=14)
     program = folder / "use.cpp"
@@ -215,7 +216,7 @@ def test_class_file_compiles_and_agrees_with_the_reader(folder):
                }
             }
             """
-        ).replace("int main()", "const char *NAMES[] = {" + ", ".join(f'"{n}"' for n in variable_names(folder)) + "};\nint main()")
+        ).replace("int main()", "const char *NAMES[] = {" + ", ".join(f'"{n}"' for n in variable_expressions(weights)) + "};\nint main()")
     )
     binary = folder / "use"
     subprocess.run(["c++", "-std=c++17", "-w", str(program), "-o", str(binary)], check=True, capture_output=True)
@@ -224,16 +225,9 @@ def test_class_file_compiles_and_agrees_with_the_reader(folder):
     )
     printed = subprocess.run([str(binary)], input=text, capture_output=True, text=True, check=True).stdout
     values = [float(line) for line in printed.splitlines() if line[:1].isdigit()]
-    model = load_model(folder / "ds" / "weights" / "job_LSTM.weights.xml")
+    model = load_model(weights)
     renamed = Sequences.from_arrays(test.values, test.offsets, feature_names=model.feature_names)
     assert np.allclose(values, model.predict_proba(renamed)[:, 1], atol=2e-6)
-
-
-def variable_names(folder):
-    import xml.etree.ElementTree as ET
-
-    tree = ET.parse(folder / "ds" / "weights" / "job_LSTM.weights.xml")
-    return [v.get("Internal") for v in tree.find("Variables")]
 
 
 def test_negative_weights_are_kept_and_can_be_left_out(folder):

@@ -74,7 +74,7 @@ def test_the_second_call_is_quick(run_python):
     out = run_python("import tmva_lstm_plugin\nr = tmva_lstm_plugin.register()\nprint(r.built, r.seconds)")
     built, seconds = out.split()
     assert built == "False"
-    assert float(seconds) < 1  # loading the library is in it, on a machine that may be busy
+    assert float(seconds) < 0.3  # 0.1 on a machine that is not busy
 
 
 def test_a_library_loaded_by_a_macro_is_not_loaded_again(run_python):

@@ -30,7 +30,8 @@ IMethod *CreateFromPluginManager(const TString &job, const TString &title, DataS
    TPluginHandler *handler = gROOT->GetPluginManager()->FindHandler("TMVA@@MethodBase", uri);
    if (!handler || handler->LoadPlugin() != 0) {
       MsgLogger("ClassifierFactory")
-         << kFATAL << "<Plugins> " << (handler ? "The library of the plugin for '" : "No plugin handler of base TMVA@@MethodBase matches '")
+         << kFATAL << "<Plugins> " << (handler ? "The library of the plugin for '"
+            : "No plugin handler of base TMVA@@MethodBase matches '")
          << uri << (handler ? "' cannot be loaded" : "'") << " (" << (fromFile ? "weights file " + option : "title " + title)
          << "). Add one with gPluginMgr->AddHandler(\"TMVA@@MethodBase\", pattern, class, library, constructor)" << Endl;
       return nullptr;
@@ -79,7 +80,8 @@ ClassifierFactory::Creator ClassifierFactory::Find(const std::string &name) cons
    std::vector<TString> names;
    for (const auto &entry : fCreators)
       names.push_back(entry.first.c_str());
-   MsgLogger("ClassifierFactory") << kFATAL << "There is no method '" << name << "': the embedded host has " << gTools().JoinNames(names)
+   MsgLogger("ClassifierFactory") << kFATAL << "There is no method '" << name << "': the embedded host has "
+      << gTools().JoinNames(names)
                                   << "." << gTools().DidYouMean(name.c_str(), names)
                                   << " Load the library of the method first, or use a ROOT that comes with TMVA" << Endl;
    return nullptr;

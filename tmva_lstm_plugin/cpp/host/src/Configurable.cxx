@@ -73,7 +73,8 @@ Bool_t Configurable::ParseAssignment(const TString &token)
    if (option->HasPreDefinedVal() && !option->IsPreDefinedVal(value)) {
       std::ostringstream known;
       option->Print(known, 1);
-      Log() << kFATAL << "Option " << option->TheName() << " does not have predefined value: \"" << value << "\"\n" << known.str() << Endl;
+      Log() << kFATAL << "Option " << option->TheName() << " does not have predefined value: \"" << value << "\"\n" << known.str()
+         << Endl;
    }
    if (!option->IsArrayOpt() && index != -1)
       Log() << kFATAL << "Option " << option->TheName() << " is not an array, but you specified an index" << Endl;
@@ -140,7 +141,8 @@ void Configurable::CheckForUnusedOptions() const
       hints += gTools().DidYouMean(token.Contains("=") ? TString(token(0, token.First('='))) : token, names);
    }
    if (unused != "")
-      Log() << kFATAL << "The following options were specified, but could not be interpreted: '" << unused << "', please check!" << hints
+      Log() << kFATAL << "The following options were specified, but could not be interpreted: '" << unused << "', please check!"
+         << hints
             << Endl;
 }
 

@@ -135,7 +135,8 @@ UInt_t DataSetInfo::GetNSpectators(bool all) const
 Double_t DataSetInfo::KnownSum(Double_t sum, const char *what) const
 {
    if (sum < 0)
-      Log() << kFATAL << Form("[%s] : ", fName.Data()) << "The sum of " << what << " event weights is not known: the data set has not been built"
+      Log() << kFATAL << Form("[%s] : ", fName.Data()) << "The sum of " << what
+         << " event weights is not known: the data set has not been built"
             << Endl;
    return sum;
 }
@@ -175,7 +176,8 @@ const ClassInfo &DataSetInfo::KnownClass(Int_t i) const
 void DataSetInfo::PrintClasses() const
 {
    for (const auto &info : fClasses)
-      Log() << kINFO << Form("[%s] : ", fName.Data()) << "Class index : " << info->GetNumber() << "  name : " << info->GetName() << Endl;
+      Log() << kINFO << Form("[%s] : ", fName.Data()) << "Class index : " << info->GetNumber() << "  name : " << info->GetName()
+         << Endl;
 }
 
 std::vector<Float_t> *DataSetInfo::GetTargetsForMulticlass(const Event *ev)

@@ -131,7 +131,8 @@ void MethodBase::ProcessSetup()
 void MethodBase::ProcessBaseOptions()
 {
    if (fHasMVAPdfs)
-      Log() << kFATAL << DatasetPrefix() << "CreateMVAPdfs: the embedded host makes no PDFs of the response. Write !CreateMVAPdfs, or use a "
+      Log() << kFATAL << DatasetPrefix()
+         << "CreateMVAPdfs: the embedded host makes no PDFs of the response. Write !CreateMVAPdfs, or use a "
             << "ROOT that comes with TMVA" << Endl;
    CreateVariableTransforms(fVarTransformString, DataInfo(), GetTransformationHandler(), Log());
    // A TMVA that reads the file finds an input by its expression, which the elements of an array share: it would take the first
@@ -139,7 +140,8 @@ void MethodBase::ProcessBaseOptions()
    for (TObject *object : GetTransformationHandler().GetTransformationList()) {
       const auto &transformation = static_cast<const VariableTransformBase &>(*object);
       if (transformation.GetVariableTransform() != Types::kIdentity && transformation.UsesArrayElements())
-         Log() << kFATAL << DatasetPrefix() << "VarTransform=" << fVarTransformString << ": elements of arrays (AddVariablesArray) cannot be "
+         Log() << kFATAL << DatasetPrefix() << "VarTransform=" << fVarTransformString
+            << ": elements of arrays (AddVariablesArray) cannot be "
                << "transformed, since TMVA's weights files do not tell them apart. Leave VarTransform out and let the method standardise its "
                << "inputs, select other variables as in N(label1,label2), or declare the elements by AddVariable" << Endl;
    }
@@ -180,7 +182,8 @@ void MethodBase::TrainMethod()
       Timer timer(nEvents, GetName());
       Train();
       SetTrainTime(timer.ElapsedSeconds());
-      Log() << kINFO << DatasetPrefix() << "Elapsed time for training with " << nEvents << " events: " << timer.GetElapsedTime() << Endl;
+      Log() << kINFO << DatasetPrefix() << "Elapsed time for training with " << nEvents << " events: " << timer.GetElapsedTime()
+         << Endl;
 
       AddOutput(Types::kTraining, GetAnalysisType());
       if (fModelPersistence) {
@@ -210,7 +213,8 @@ void MethodBase::AddOutput(Types::ETreeType type, Types::EAnalysisType analysisT
 
 void MethodBase::FinishOutput(Types::ETreeType type, Double_t seconds, const TString &elapsed)
 {
-   Log() << kINFO << DatasetPrefix() << "Evaluation of " << GetMethodName() << " on " << (type == Types::kTraining ? "training" : "testing")
+   Log() << kINFO << DatasetPrefix() << "Evaluation of " << GetMethodName() << " on " << (type == Types::kTraining ? "training"
+      : "testing")
          << " sample (" << Data()->GetNEvents() << " events)" << Endl;
    Log() << kINFO << "Elapsed time for evaluation of " << Data()->GetNEvents() << " events: " << elapsed << Endl;
    if (type == Types::kTesting)
@@ -355,7 +359,8 @@ Double_t MethodBase::GetProba(const Event *)
 
 Double_t MethodBase::GetProba(Double_t, Double_t)
 {
-   Log() << kWARNING << DatasetPrefix() << "<GetProba> MVA PDFs for Signal and Background don't exist: the embedded host makes none" << Endl;
+   Log() << kWARNING << DatasetPrefix() << "<GetProba> MVA PDFs for Signal and Background don't exist: the embedded host makes none"
+      << Endl;
    return -1.0;
 }
 
@@ -405,7 +410,8 @@ TDirectory *MethodBase::BaseDir() const
       return fBaseDir;
    TDirectory *parent = MethodBaseDir();
    if (!parent)
-      Log() << kFATAL << DatasetPrefix() << "BaseDir: there is no output file. Give the Factory a TFile, or ask IsSilentFile() first" << Endl;
+      Log() << kFATAL << DatasetPrefix() << "BaseDir: there is no output file. Give the Factory a TFile, or ask IsSilentFile() first"
+         << Endl;
    if (TDirectory *known = parent->GetDirectory(GetMethodName()))
       return known;
    TDirectory *dir = parent->mkdir(GetMethodName());

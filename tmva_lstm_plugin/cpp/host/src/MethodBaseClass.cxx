@@ -113,7 +113,8 @@ void MethodBase::WriteStateToStream(std::ostream &out) const
 
 void MethodBase::MakeClass(const TString &theClassFileName) const
 {
-   const TString file = theClassFileName != "" ? theClassFileName : GetWeightFileDir() + "/" + GetJobName() + "_" + GetMethodName() + ".class.C";
+   const TString file = theClassFileName != "" ? theClassFileName
+      : GetWeightFileDir() + "/" + GetJobName() + "_" + GetMethodName() + ".class.C";
    const TString name = "Read" + GetMethodName();
    const UInt_t nvar = GetNvar();
    const bool transforms = GetTransformationHandler().GetNumOfTransformations() > 0;
@@ -133,7 +134,8 @@ void MethodBase::MakeClass(const TString &theClassFileName) const
    fout << kInterface;
 
    fout << "\nclass " << name << " : public IClassifierReader {\n\n public:\n\n   // constructor\n   " << name
-        << "( std::vector<std::string>& theInputVars )\n      : IClassifierReader(),\n        fClassName( \"" << name << "\" ),\n        fNvars( " << nvar
+        << "( std::vector<std::string>& theInputVars )\n      : IClassifierReader(),\n        fClassName( \"" << name
+           << "\" ),\n        fNvars( " << nvar
         << " ),\n        fIsNormalised( " << (IsNormalised() ? "true" : "false") << " )\n   {\n      // the training input variables\n"
         << "      const char* inputVars[] = { ";
    for (UInt_t i = 0; i < nvar; ++i)
@@ -141,7 +143,8 @@ void MethodBase::MakeClass(const TString &theClassFileName) const
    fout << " };\n" << kConstructorChecks;
    fout << "\n      // minimum, maximum and type of the inputs in the training\n";
    for (UInt_t i = 0; i < nvar; ++i)
-      fout << "      fVmin[" << i << "] = " << std::setprecision(15) << GetXmin(i) << "; fVmax[" << i << "] = " << GetXmax(i) << "; fType[" << i
+      fout << "      fVmin[" << i << "] = " << std::setprecision(15) << GetXmin(i) << "; fVmax[" << i << "] = " << GetXmax(i)
+         << "; fType[" << i
            << "] = '" << DataInfo().GetVariableInfo(i).GetVarType() << "';\n";
    fout << "\n      // initialize constants\n      Initialize();\n";
    if (transforms)

@@ -73,7 +73,8 @@ void MethodBase::WriteStateToFile() const
    }
    // a file that was there before is replaced by a complete one or not at all
    if (gSystem->AccessPathName(unfinished) || gSystem->Rename(unfinished, name) != 0)
-      Log() << kFATAL << DatasetPrefix() << "The weights file " << name << " cannot be written: is the directory there, and writable?" << Endl;
+      Log() << kFATAL << DatasetPrefix() << "The weights file " << name
+         << " cannot be written: is the directory there, and writable?" << Endl;
 }
 
 void MethodBase::WriteStateToXML(void *parent) const
@@ -151,7 +152,8 @@ void MethodBase::ReadStateFromFile()
    const TString name = GetWeightFileName();
    Log() << kINFO << "Reading weight file: " << gTools().Color("lightblue") << name << gTools().Color("reset") << Endl;
    if (!name.EndsWith(".xml"))
-      Log() << kFATAL << DatasetPrefix() << "<ReadStateFromFile> " << name << " is no .xml file; the older text format is not read" << Endl;
+      Log() << kFATAL << DatasetPrefix() << "<ReadStateFromFile> " << name << " is no .xml file; the older text format is not read"
+         << Endl;
    if (gSystem->AccessPathName(name))
       Log() << kFATAL << DatasetPrefix() << "<ReadStateFromFile> Unable to open input weight file: " << name << Endl;
    Document doc(gTools().xmlengine().ParseFile(name, gTools().xmlenginebuffersize()));
@@ -170,7 +172,8 @@ void MethodBase::ReadStateFromXMLString(const char *xmlstr)
 
 void MethodBase::ReadStateFromStream(std::istream &)
 {
-   Log() << kFATAL << DatasetPrefix() << "<ReadStateFromStream> The text format of TMVA 3 is not read: train again, or convert the file with a "
+   Log() << kFATAL << DatasetPrefix()
+      << "<ReadStateFromStream> The text format of TMVA 3 is not read: train again, or convert the file with a "
          << "ROOT that comes with TMVA" << Endl;
 }
 
@@ -201,7 +204,8 @@ void MethodBase::ReadStateFromXML(void *methodNode)
        }},
       {"Spectators",
        [this](void *node) {
-          CheckVariablesOfXML(node, "spectator", "NSpec", "SpecIndex", DataInfo().GetSpectatorInfos(), DataInfo().GetNSpectators(kFALSE));
+          CheckVariablesOfXML(node, "spectator", "NSpec", "SpecIndex", DataInfo().GetSpectatorInfos(),
+             DataInfo().GetNSpectators(kFALSE));
        }},
       {"Classes", [this](void *node) { ReadClassesFromXML(node); }},
       {"Targets", [this](void *node) { ReadTargetsFromXML(node); }},
@@ -209,7 +213,8 @@ void MethodBase::ReadStateFromXML(void *methodNode)
       {"MVAPdfs",
        [this](void *node) {
           if (gTools().GetChild(node))
-             Log() << kWARNING << DatasetPrefix() << "The PDFs of the response in the weights file are not read: GetProba and GetRarity have no answer" << Endl;
+             Log() << kWARNING << DatasetPrefix()
+                << "The PDFs of the response in the weights file are not read: GetProba and GetRarity have no answer" << Endl;
           fHasMVAPdfs = kFALSE;
        }},
       {"Weights", [this](void *node) { ReadWeightsFromXML(node); }}};
@@ -264,7 +269,8 @@ void MethodBase::CheckVariablesOfXML(void *node, const char *kind, const char *c
    UInt_t nRead = 0;
    gTools().ReadAttr(node, countAttr, nRead);
    if (nRead != nDeclared)
-      Log() << kFATAL << DatasetPrefix() << "You declared " << nDeclared << " " << kind << "s in the Reader while there are " << nRead << " "
+      Log() << kFATAL << DatasetPrefix() << "You declared " << nDeclared << " " << kind << "s in the Reader while there are "
+         << nRead << " "
             << kind << "s declared in the file" << Endl;
    std::vector<const VariableInfo *> expected;
    for (const VariableInfo &info : declared)
@@ -277,7 +283,8 @@ void MethodBase::CheckVariablesOfXML(void *node, const char *kind, const char *c
       gTools().ReadAttr(child, "Expression", expression);
       if (index >= expected.size() || expected[index]->GetExpression() != expression)
          Log() << kFATAL << DatasetPrefix() << "The " << kind << " number " << index << " was declared to the Reader as \""
-               << (index < expected.size() ? expected[index]->GetExpression() : TString("none")) << "\" but the weights file has \"" << expression
+               << (index < expected.size() ? expected[index]->GetExpression() : TString("none")) << "\" but the weights file has \""
+                  << expression
                << "\" there. Declare the same expressions in the same order as in the training" << Endl;
    }
 }

@@ -20,7 +20,8 @@ namespace TMVA {
 
 namespace {
 /// A histogram with errors that the results own.
-TH1D *Book(Results &results, const TString &name, const TString &title, Int_t nbins, Double_t xmin, Double_t xmax, const char *alias = nullptr)
+TH1D *Book(Results &results, const TString &name, const TString &title, Int_t nbins, Double_t xmin, Double_t xmax,
+   const char *alias = nullptr)
 {
    auto *hist = new TH1D(name, title, nbins, xmin, xmax);
    results.Store(hist, alias);
@@ -56,7 +57,8 @@ Bool_t WantedEfficiency(const TString &what, Double_t &value, MsgLogger &log)
    if (words.size() < 2)
       return kFALSE;
    if (words.size() > 2 || !words[1].IsFloat())
-      log << kFATAL << "<GetEfficiency> Wrong argument: \"" << what << "\" | required format, e.g., Efficiency:0.05, or empty string" << Endl;
+      log << kFATAL << "<GetEfficiency> Wrong argument: \"" << what << "\" | required format, e.g., Efficiency:0.05, or empty string"
+         << Endl;
    value = words[1].Atof();
    return kTRUE;
 }
@@ -68,9 +70,11 @@ void MethodBase::TestClassification()
    auto *results = dynamic_cast<ResultsClassification *>(Data()->GetResults(GetMethodName(), Types::kTesting, Types::kClassification));
    const std::vector<Event *> &events = Data()->GetEventCollection(Types::kTesting);
    if (!results || results->GetSize() != Long64_t(events.size()))
-      Log() << kFATAL << DatasetPrefix() << "<TestClassification> Test variable " << GetTestvarName() << " has not been calculated" << Endl;
+      Log() << kFATAL << DatasetPrefix() << "<TestClassification> Test variable " << GetTestvarName() << " has not been calculated"
+         << Endl;
    results->Delete();
-   gTools().ComputeStat(events, results->GetValueVector(), fMeanS, fMeanB, fRmsS, fRmsB, fXmin, fXmax, DataInfo().GetSignalClassIndex());
+   gTools().ComputeStat(events, results->GetValueVector(), fMeanS, fMeanB, fRmsS, fRmsB, fXmin, fXmax,
+      DataInfo().GetSignalClassIndex());
    // responses further out than ten RMS are not plotted
    fXmin = std::max(std::min(fMeanS - 10 * fRmsS, fMeanB - 10 * fRmsB), fXmin);
    fXmax = std::min(std::max(fMeanS + 10 * fRmsS, fMeanB + 10 * fRmsB), fXmax);
@@ -98,17 +102,20 @@ TH1 *MethodBase::MakeEfficiencyCurves(Results &results, const std::vector<Double
 {
    const TH1 *high = results.GetHist("MVA_HIGHBIN_S");
    if (!high)
-      Log() << kFATAL << DatasetPrefix() << "<GetEfficiency> " << GetMethodName() << " has not been tested: call TestAllMethods first" << Endl;
+      Log() << kFATAL << DatasetPrefix() << "<GetEfficiency> " << GetMethodName()
+         << " has not been tested: call TestAllMethods first" << Endl;
    const Double_t xmin = high->GetXaxis()->GetXmin(), xmax = high->GetXaxis()->GetXmax();
    const TString name = GetTestvarName();
    TH1D *effS = Book(results, name + stem + "S", name + " (signal)", fNbinsH, xmin, xmax, training ? "MVA_TRAINEFF_S" : "MVA_EFF_S");
-   TH1D *effB = Book(results, name + stem + "B", name + " (background)", fNbinsH, xmin, xmax, training ? "MVA_TRAINEFF_B" : "MVA_EFF_B");
+   TH1D *effB = Book(results, name + stem + "B", name + " (background)", fNbinsH, xmin, xmax, training ? "MVA_TRAINEFF_B"
+      : "MVA_EFF_B");
    const std::vector<Event *> &events = Data()->GetEventCollection(training ? Types::kTraining : Types::kTesting);
    for (size_t i = 0; i < events.size(); ++i) {
       // bin k: what passes a cut at its lower edge. Beyond the histogram nothing passes, below it everything does.
       const Int_t bin = Int_t((values[i] - xmin) / (xmax - xmin) * fNbinsH) + 1;
       if (fSignalIsHigh ? bin <= fNbinsH : bin >= 1)
-         (DataInfo().IsSignal(events[i]) ? effS : effB)->AddBinContent(fSignalIsHigh ? std::max(bin, 1) : std::min(bin + 1, fNbinsH + 1), events[i]->GetWeight());
+         (DataInfo().IsSignal(events[i]) ? effS : effB)->AddBinContent(fSignalIsHigh ? std::max(bin, 1) : std::min(bin + 1,
+            fNbinsH + 1), events[i]->GetWeight());
    }
    for (TH1D *eff : {effS, effB}) {
       Double_t sum = 0;
@@ -122,7 +129,8 @@ TH1 *MethodBase::MakeEfficiencyCurves(Results &results, const std::vector<Double
    }
 
    TH1D *effBvsS = Book(results, name + stem + "BvsS", name, fNbins, 0, 1, training ? "EFF_BVSS_TR" : "MVA_EFF_BvsS");
-   TH1D *rejBvsS = Book(results, name + (training ? "_trainingRejBvsS" : "_rejBvsS"), name, fNbins, 0, 1, training ? "REJ_BVSS_TR" : nullptr);
+   TH1D *rejBvsS = Book(results, name + (training ? "_trainingRejBvsS" : "_rejBvsS"), name, fNbins, 0, 1, training ? "REJ_BVSS_TR"
+      : nullptr);
    TH1D *inverse = training ? nullptr : Book(results, name + "_invBeffvsSeff", name, fNbins, 0, 1);
    const char *const titles[] = {"Backgr eff", "Backgr rejection (1-eff)", "Inverse backgr. eff (1/eff)"};
    TH1D *const curves[] = {effBvsS, rejBvsS, inverse};
@@ -193,22 +201,26 @@ Double_t MethodBase::GetTrainingEfficiency(const TString &what)
 {
    Double_t wanted = 0;
    if (!WantedEfficiency(what, wanted, Log()))
-      Log() << kFATAL << DatasetPrefix() << "<GetTrainingEfficiency> Wrong argument: \"" << what << "\" | required format, e.g., Efficiency:0.05"
+      Log() << kFATAL << DatasetPrefix() << "<GetTrainingEfficiency> Wrong argument: \"" << what
+         << "\" | required format, e.g., Efficiency:0.05"
             << Endl;
    Data()->SetCurrentType(Types::kTraining);
    Results *results = Data()->GetResults(GetMethodName(), Types::kTesting, Types::kNoAnalysisType);
    TH1 *curve = results->GetHist("EFF_BVSS_TR");
    if (!curve) {
       const std::vector<Event *> &events = Data()->GetEventCollection(Types::kTraining);
-      auto *trained = dynamic_cast<ResultsClassification *>(Data()->GetResults(GetMethodName(), Types::kTraining, Types::kMaxAnalysisType));
+      auto *trained = dynamic_cast<ResultsClassification *>(Data()->GetResults(GetMethodName(), Types::kTraining,
+         Types::kMaxAnalysisType));
       std::vector<Double_t> values;
       if (trained && trained->GetSize() == Long64_t(events.size()))
          values.assign(trained->GetValueVector()->begin(), trained->GetValueVector()->end());
       else
          values = GetMvaValues(0, events.size());
       TH1D *hists[2] = {
-         Book(*results, GetTestvarName() + "_Train_S", GetTestvarName() + "_Train_S", fNbinsMVAoutput, fXmin, fXmax + 0.00001, "MVA_TRAIN_S"),
-         Book(*results, GetTestvarName() + "_Train_B", GetTestvarName() + "_Train_B", fNbinsMVAoutput, fXmin, fXmax + 0.00001, "MVA_TRAIN_B")};
+         Book(*results, GetTestvarName() + "_Train_S", GetTestvarName() + "_Train_S", fNbinsMVAoutput, fXmin, fXmax + 0.00001,
+            "MVA_TRAIN_S"),
+         Book(*results, GetTestvarName() + "_Train_B", GetTestvarName() + "_Train_B", fNbinsMVAoutput, fXmin, fXmax + 0.00001,
+            "MVA_TRAIN_B")};
       for (TH1D *hist : hists)
          hist->Sumw2();
       for (size_t i = 0; i < events.size(); ++i)
@@ -224,7 +236,8 @@ Double_t MethodBase::GetKSTrainingVsTest(Char_t SorB, TString opt)
 {
    const Results *results = Data()->GetResults(GetMethodName(), Types::kTesting, Types::kMaxAnalysisType);
    const TString which = SorB == 's' || SorB == 'S' ? "S" : "B";
-   const TH1 *test = results ? results->GetHist("MVA_" + which) : nullptr, *train = results ? results->GetHist("MVA_TRAIN_" + which) : nullptr;
+   const TH1 *test = results ? results->GetHist("MVA_" + which) : nullptr, *train = results ? results->GetHist("MVA_TRAIN_" + which)
+      : nullptr;
    return test && train ? test->KolmogorovTest(train, opt) : -1;
 }
 
@@ -273,13 +286,15 @@ Double_t MethodBase::GetROCIntegral(PDF *pdfS, PDF *pdfB) const
    if (pdfS || pdfB)
       Log() << kFATAL << DatasetPrefix() << "<GetROCIntegral> The embedded host has no PDFs; give histograms" << Endl;
    const Results *results = Data()->GetResults(GetMethodName(), Types::kTesting, Types::kMaxAnalysisType);
-   return results ? GetROCIntegral(static_cast<TH1D *>(results->GetHist("MVA_HIGHBIN_S")), static_cast<TH1D *>(results->GetHist("MVA_HIGHBIN_B"))) : 0.;
+   return results ? GetROCIntegral(static_cast<TH1D *>(results->GetHist("MVA_HIGHBIN_S")),
+      static_cast<TH1D *>(results->GetHist("MVA_HIGHBIN_B"))) : 0.;
 }
 
 Double_t MethodBase::GetMaximumSignificance(Double_t signalEvents, Double_t backgroundEvents, Double_t &max_significance_value) const
 {
    if (signalEvents <= 0 || backgroundEvents <= 0)
-      Log() << kFATAL << DatasetPrefix() << "<GetMaximumSignificance> Number of signal or background events is <= 0: " << signalEvents << " and "
+      Log() << kFATAL << DatasetPrefix() << "<GetMaximumSignificance> Number of signal or background events is <= 0: "
+         << signalEvents << " and "
             << backgroundEvents << Endl;
    const Results *results = Data()->GetResults(GetMethodName(), Types::kTesting, Types::kMaxAnalysisType);
    const TH1 *effS = results ? results->GetHist("MVA_EFF_S") : nullptr, *effB = results ? results->GetHist("MVA_EFF_B") : nullptr;

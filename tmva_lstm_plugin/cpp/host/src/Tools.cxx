@@ -128,7 +128,8 @@ Double_t Tools::GetSeparation(TH1 *signal, TH1 *background) const
             << "]" << Endl;
    const Double_t nS = signal->GetSumOfWeights(), nB = background->GetSumOfWeights();
    if (nS <= 0 || nB <= 0) {
-      Log() << kWARNING << "<GetSeparation> histograms with zero entries: " << nS << " : " << nB << " cannot compute separation" << Endl;
+      Log() << kWARNING << "<GetSeparation> histograms with zero entries: " << nS << " : " << nB << " cannot compute separation"
+         << Endl;
       return 0;
    }
    Double_t separation = 0;

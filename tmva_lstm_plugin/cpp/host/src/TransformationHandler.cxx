@@ -166,11 +166,13 @@ void TransformationHandler::CalcStats(const std::vector<Event *> &events)
       width = std::max(width, int(Quantity(i).GetLabel().Length()));
    const std::string line(width + 4 * 14 + 6, '-');
    Log() << kINFO << line << Endl;
-   Log() << kINFO << std::setw(width) << "Variable" << std::setw(14) << "Mean" << std::setw(14) << "RMS" << std::setw(17) << "[        Min"
+   Log() << kINFO << std::setw(width) << "Variable" << std::setw(14) << "Mean" << std::setw(14) << "RMS" << std::setw(17)
+      << "[        Min"
          << std::setw(15) << "Max ]" << Endl;
    Log() << kINFO << line << Endl;
    for (UInt_t i = 0; i < n; ++i)
-      Log() << kINFO << std::setw(width) << Quantity(i).GetLabel().Data() << ":" << Form("%#13.5g %#13.5g   [%#13.5g %#13.5g ]", GetMean(i), GetRMS(i), GetMin(i), GetMax(i))
+      Log() << kINFO << std::setw(width) << Quantity(i).GetLabel().Data() << ":" << Form("%#13.5g %#13.5g   [%#13.5g %#13.5g ]",
+         GetMean(i), GetRMS(i), GetMin(i), GetMax(i))
             << Endl;
    Log() << kINFO << line << Endl;
 }
@@ -205,7 +207,8 @@ void TransformationHandler::MakeFunction(std::ostream &fout, const TString &fncN
    for (Int_t i = 0; i < n; ++i) {
       Cast(fTransformations.At(i)).MakeFunction(fout, fncName, part, i + 1, fReferenceClasses[i]);
       if (part == 1)
-         fout << "   void InitTransform_" << i + 1 << "();\n   void Transform_" << i + 1 << "( std::vector<double>& iv, int sigOrBgd ) const;\n";
+         fout << "   void InitTransform_" << i + 1 << "();\n   void Transform_" << i + 1
+            << "( std::vector<double>& iv, int sigOrBgd ) const;\n";
    }
    if (part != 2)
       return;
@@ -317,7 +320,8 @@ void TransformationHandler::PlotCorrelations(const std::vector<Event *> &events,
       for (UInt_t j = i + 1; j < n; ++j)
          for (UInt_t cls = 0; cls < fDataSetInfo.GetNClasses(); ++cls) {
             const VariableInfo &x = Quantity(i), &y = Quantity(j);
-            const TString className = TString(fDataSetInfo.GetClassInfo(cls)->GetName()) + (n - nvar == 1 && i >= nvar ? "_target" : "");
+            const TString className = TString(fDataSetInfo.GetClassInfo(cls)->GetName()) + (n - nvar == 1 && i >= nvar ? "_target"
+               : "");
             const TString stem = y.GetInternalName() + "_vs_" + x.GetInternalName() + "_" + className + suffix;
             const TString text = TString(y.GetTitle()) + " versus " + x.GetTitle() + " (" + className + ")" + suffix;
             TH2F scatter("scat_" + stem, text, nbins2D, GetMin(i), GetMax(i), nbins2D, GetMin(j), GetMax(j));

@@ -35,7 +35,8 @@ void CreateVariableTransforms(const TString &definition, DataSetInfo &dataInfo, 
       const TString name = underscore < 0 ? item : TString(item(0, underscore));
       const TString reference = underscore < 0 ? TString("AllClasses") : TString(item(underscore + 1, item.Length()));
       if (reference != "AllClasses" && !dataInfo.GetClassInfo(reference))
-         log << kFATAL << prefix << "Class " << reference << " not known for variable transformation " << name << ", please check." << Endl;
+         log << kFATAL << prefix << "Class " << reference << " not known for variable transformation " << name << ", please check."
+            << Endl;
 
       VariableTransformBase *transformation = nullptr;
       if (name == "I" || name == "Ident" || name == "Identity") {
@@ -44,7 +45,8 @@ void CreateVariableTransforms(const TString &definition, DataSetInfo &dataInfo, 
       } else if (name == "N" || name == "Norm" || name == "Normalise" || name == "Normalize") {
          // The weights file does not say which class a transformation refers to, and a reader takes all of them.
          if (reference != "AllClasses")
-            log << kFATAL << prefix << "VarTransform=" << item << ": the embedded host normalises to the range of all classes only. Write "
+            log << kFATAL << prefix << "VarTransform=" << item
+               << ": the embedded host normalises to the range of all classes only. Write "
                 << name << ", or use a ROOT that comes with TMVA" << Endl;
          transformation = new VariableNormalizeTransform(dataInfo);
       } else {
@@ -116,7 +118,8 @@ void VariableTransformBase::SelectInput(const TString &inputVariables)
          std::vector<TString> labels;
          for (const auto &entry : everything)
             labels.push_back(Info(entry).GetLabel());
-         Log() << kFATAL << "The variable transformation asks for '" << word << "', which is no variable, target or spectator of the data set."
+         Log() << kFATAL << "The variable transformation asks for '" << word
+            << "', which is no variable, target or spectator of the data set."
                << gTools().DidYouMean(word, labels) << Endl;
       }
    }
@@ -127,7 +130,8 @@ void VariableTransformBase::SelectInput(const TString &inputVariables)
 
 Bool_t VariableTransformBase::UsesArrayElements() const
 {
-   return std::any_of(fGet.begin(), fGet.end(), [this](const auto &entry) { return Info(entry).TestBit(DataSetInfo::kIsArrayVariable); });
+   return std::any_of(fGet.begin(), fGet.end(),
+      [this](const auto &entry) { return Info(entry).TestBit(DataSetInfo::kIsArrayVariable); });
 }
 
 void VariableTransformBase::CountVariableTypes(UInt_t &nvars, UInt_t &ntgts, UInt_t &nspcts) const
@@ -306,17 +310,20 @@ void VariableNormalizeTransform::MakeFunction(std::ostream &fout, const TString 
          inputs.push_back(i);
    const TString n = Form("%zu", std::max<size_t>(inputs.size(), 1)), id = Form("_%u", trCounter);
    if (part == 1)
-      fout << "\n   double fMin" << id << "[" << n << "];\n   double fMax" << id << "[" << n << "];\n   int fIndex" << id << "[" << n << "];\n";
+      fout << "\n   double fMin" << id << "[" << n << "];\n   double fMax" << id << "[" << n << "];\n   int fIndex" << id << "[" << n
+         << "];\n";
    if (part != 2)
       return;
    fout << "\ninline void " << fncName << "::InitTransform" << id << "()\n{\n   // normalisation to the range of the training sample\n";
    for (size_t k = 0; k < inputs.size(); ++k)
       fout << "   fIndex" << id << "[" << k << "] = " << fGet[inputs[k]].second << "; fMin" << id << "[" << k
-           << "] = " << std::setprecision(12) << fMin.back()[inputs[k]] << "; fMax" << id << "[" << k << "] = " << fMax.back()[inputs[k]]
+           << "] = " << std::setprecision(12) << fMin.back()[inputs[k]] << "; fMax" << id << "[" << k << "] = "
+              << fMax.back()[inputs[k]]
            << ";\n";
    fout << "}\n\ninline void " << fncName << "::Transform" << id << "( std::vector<double>& iv, int ) const\n{\n";
    fout << "   for (int i = 0; i < " << inputs.size() << "; i++) {\n      double range = fMax" << id << "[i] - fMin" << id << "[i];\n";
-   fout << "      double &x = iv[fIndex" << id << "[i]];\n      x = range > 0 ? (x - fMin" << id << "[i]) / range * 2 - 1 : 0;\n   }\n}\n";
+   fout << "      double &x = iv[fIndex" << id << "[i]];\n      x = range > 0 ? (x - fMin" << id
+      << "[i]) / range * 2 - 1 : 0;\n   }\n}\n";
 }
 
 } // namespace TMVA

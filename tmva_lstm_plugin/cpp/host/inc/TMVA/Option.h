@@ -78,7 +78,8 @@ public:
    virtual void AddPreDefVal(const T &value)
    {
       if (std::is_same_v<T, Bool_t> || std::is_floating_point_v<T>)
-         Log() << kFATAL << "<AddPreDefVal> Option " << TheName() << " is a boolean or a real number; such an option has no list of values"
+         Log() << kFATAL << "<AddPreDefVal> Option " << TheName()
+            << " is a boolean or a real number; such an option has no list of values"
                << Endl;
       fPreDefs.push_back(value);
    }
