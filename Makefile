@@ -28,8 +28,8 @@ ROOT_WHEEL := root>=0.1a12
 test-python: $(VENV)/.installed
 	@$(HAS_ROOT) || { echo "== installing ROOT's wheel into $(VENV), for the tests with TMVA"; \
 	    $(BIN)/pip install -q --only-binary :all: '$(ROOT_WHEEL)' || true; }
+	@$(HAS_ROOT) || echo "== tests/tmva is skipped: no ROOT for $$($(BIN)/python -V), and pip could not install its wheel"
 	@$(BIN)/pytest -q
-	@$(HAS_ROOT) || echo "== tests/tmva was skipped: no ROOT for $$($(BIN)/python -V), and pip could not install its wheel"
 
 test-cpp: $(VENV)/.installed
 	@echo "== C++ tests, with the address and undefined-behaviour sanitizers"

@@ -433,7 +433,9 @@ class LSTMClassifier:
         if self._trainer is None:
             raise LSTMError("the model is not trained yet, so there is nothing to save; call fit first")
         if self._document is not None and dict(self._document.recipe[1]).get("Format") == "tmva":
-            raise OptionError("this model was trained in TMVA, and its file names TMVA's variables; copy the file instead")
+            raise OptionError(
+                "this model was trained in TMVA, and its file names TMVA's variables; copy the file instead"
+            )
         # a model that was read is written as it was: it has no training data to make probes from
         document = self._document if self._document is not None else document_of(self)
         write_model_file(path, document, title=title)

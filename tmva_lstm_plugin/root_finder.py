@@ -197,8 +197,17 @@ def installation_in(prefix: Path, found_by: str) -> RootInstallation | None:
 
 
 def _tmva(include: Path, libdir: Path) -> tuple[Path, Path] | tuple[None, None]:
-    """Find TMVA with ROOT, or apart from it where TMVA_LSTM_TMVA says: a folder with include/TMVA and lib/libTMVA."""
+    """Find TMVA with ROOT or apart from it.
+
+    Apart from it: in the folder TMVA_LSTM_TMVA, which has include/TMVA and lib/libTMVA; or where ROOT itself would look, in
+    the folders of ROOT_INCLUDE_PATH and of the loader's search path.
+    """
     places = [(include, libdir)]
+    seen = [Path(folder) for folder in os.environ.get("ROOT_INCLUDE_PATH", "").split(os.pathsep) if folder]
+    loaded = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
+    libraries_seen = [Path(folder) for folder in os.environ.get(loaded, "").split(os.pathsep) if folder]
+    with_headers = [folder for folder in seen if (folder / "TMVA" / "MethodBase.h").is_file() and not _is_host(folder)]
+    places += [(headers, libraries) for headers in with_headers for libraries in libraries_seen]
     apart = os.environ.get("TMVA_LSTM_TMVA")
     if apart:
         places.insert(0, (Path(apart) / "include", Path(apart) / "lib"))
@@ -210,7 +219,18 @@ def _tmva(include: Path, libdir: Path) -> tuple[Path, Path] | tuple[None, None]:
             f"TMVA_LSTM_TMVA is '{apart}', but there is no include/TMVA/MethodBase.h with lib/libTMVA in it; unset it to use "
             "what ROOT brings"
         )
+    if with_headers:
+        # the interpreter would read those headers for the host's classes, which are laid out in another way
+        raise RootNotFoundError(
+            f"ROOT_INCLUDE_PATH has the headers of a TMVA in '{with_headers[0]}', but libTMVA is neither with ROOT nor in {loaded}: "
+            f"add its folder to {loaded}, or take '{with_headers[0]}' out of ROOT_INCLUDE_PATH"
+        )
     return None, None
+
+
+def _is_host(folder: Path) -> bool:
+    """Whether the TMVA headers in `folder` are those of the embedded host."""
+    return "TMVA_LSTM_EMBEDDED_HOST" in _text(folder / "TMVA" / "Version.h")
 
 
 def _version(include: Path) -> str | None:

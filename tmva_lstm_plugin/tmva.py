@@ -18,7 +18,10 @@ ROOT is imported when a function needs it and not before.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
+import re
 import sys
 import threading
 import time
@@ -126,6 +129,7 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
         if _registered is not None and not rebuild:
             return _registered
         ROOT = _import_root()
+        atexit.register(_leave_to_the_process, ROOT)
         begin = time.perf_counter()
         root = find_root()
         loaded = _loaded_library(ROOT)
@@ -135,7 +139,7 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
                     f"'{loaded}' is loaded already and cannot be exchanged within a process; rebuild in a new one, or with "
                     "tmva-lstm build-plugin --force"
                 )
-            _check_registered(ROOT, loaded)
+            _check_registered(ROOT, root, loaded)
             notes = ("the library was loaded before, by other means",)
             _registered = _registration(ROOT, root, loaded, "unknown", False, begin, notes)
             return _registered
@@ -152,9 +156,19 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
                     "just now; its own message stands above"
                 )
         if plugin.built:  # once is enough: PyROOT reads all of TMVA's headers to look, which takes a second
-            _check_registered(ROOT, plugin.path)
+            _check_registered(ROOT, root, plugin.path)
         _registered = _registration(ROOT, root, plugin.path, plugin.compiler, plugin.built, begin, plugin.notes)
         return _registered
+
+
+def _leave_to_the_process(ROOT: Any) -> None:
+    """Take what Python would destroy at its end out of its hands: then the order is by chance, and TMVA's objects need each other."""
+    kinds = (ROOT.TMVA.Factory, ROOT.TMVA.DataLoader, ROOT.TMVA.Reader)
+    for instance in gc.get_objects():
+        if isinstance(instance, kinds):
+            ROOT.SetOwnership(instance, False)
+            for tree in getattr(instance, "_tmva_lstm_trees", ()):
+                ROOT.SetOwnership(tree, False)
 
 
 def _import_root() -> Any:
@@ -198,7 +212,11 @@ def _load(ROOT: Any, plugin: PluginLibrary) -> bool:
     return int(ROOT.gSystem.Load(str(plugin.path))) >= 0
 
 
-def _check_registered(ROOT: Any, library: Path) -> None:
+def _check_registered(ROOT: Any, root: RootInstallation, library: Path) -> None:
+    if not hasattr(ROOT.TMVA, "ClassifierFactory"):  # a TMVA without a dictionary for it; its header does as well
+        if root.tmva_include is not None:
+            ROOT.gInterpreter.AddIncludePath(str(root.tmva_include))
+        ROOT.gInterpreter.Declare('#include "TMVA/ClassifierFactory.h"')
     names = [str(name) for name in ROOT.TMVA.ClassifierFactory.Instance().List()]
     if METHOD not in names:
         raise PluginBuildError(
@@ -233,9 +251,10 @@ def _tmva_version(root: RootInstallation, library: Path) -> str:
     folder = root.tmva_include or library.parent / "include"
     try:
         text = (folder / "TMVA" / "Version.h").read_text(encoding="utf-8", errors="replace")
-        return text.split('TMVA_RELEASE "', 1)[1].split('"', 1)[0]
-    except (OSError, IndexError):
-        return "of unknown version"
+    except OSError:
+        text = ""
+    found = re.search(r'#define\s+TMVA_RELEASE\s+"([^"]+)"', text)
+    return found.group(1) if found else "of unknown version"
 
 
 # --- booking and reading ---------------------------------------------------------------------------------------------
@@ -305,7 +324,10 @@ def prepare(loader: Any, cut: str = "", **options: Any) -> None:
     """
     import ROOT
 
-    text = option_string("", **({"Correlations": False, "CalcCorrelations": False, "V": False} | options))
+    # a TMVA that knows arrays (ROOT 6.20) knows both options; for an older one an unknown option is fatal
+    old = not hasattr(loader, "AddVariablesArray")
+    defaults = {"V": False} if old else {"Correlations": False, "CalcCorrelations": False, "V": False}
+    text = option_string("", **(defaults | options))
     overloads = ("const TCut&,const TString&", "TCut,const TString&", "TCut,TString")
     method = _unwrapped(loader, "PrepareTrainingAndTestTree")
     _call(method, overloads, (ROOT.TCut(cut), text), f"splitting with the options {text!r}")

@@ -159,6 +159,28 @@ def test_tmva_apart_from_root(tmp_path, libraries, monkeypatch):
     assert find_root(prefix).tmva_include == (apart / "include").resolve()
 
 
+def test_tmva_on_the_search_paths(tmp_path, libraries, monkeypatch):
+    """ROOT's interpreter would find those headers, so a host beside them would be read with the wrong ones."""
+    prefix = make_root(tmp_path / "root", libraries)
+    headers, folder = tmp_path / "headers", tmp_path / "folder"
+    (headers / "TMVA").mkdir(parents=True)
+    (headers / "TMVA" / "MethodBase.h").write_text("")
+    monkeypatch.setenv("ROOT_INCLUDE_PATH", os.pathsep.join([str(tmp_path), str(headers)]))
+    search = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
+    monkeypatch.setenv(search, str(folder))
+    with pytest.raises(
+        RootNotFoundError, match="has the headers of a TMVA in '.*headers', but libTMVA is neither with ROOT nor"
+    ):
+        find_root(prefix)
+    folder.mkdir()
+    shutil.copyfile(libraries / "libCore.so", folder / "libTMVA.so")
+    assert find_root(prefix).tmva_libdir == folder.resolve()
+    # the host's own headers are no TMVA
+    (folder / "libTMVA.so").unlink()
+    (headers / "TMVA" / "Version.h").write_text("#define TMVA_LSTM_EMBEDDED_HOST 1\n")
+    assert not find_root(prefix).has_tmva
+
+
 def test_order_of_the_search(tmp_path, libraries, monkeypatch):
     monkeypatch.delitem(sys.modules, "ROOT", raising=False)
     monkeypatch.setattr(root_finder, "_package_folder", lambda: None)

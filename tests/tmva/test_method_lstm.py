@@ -46,7 +46,11 @@ def events(n=1200, seed=0, classes=2, weights=False, event_feature=False):
     labels = np.arange(n) % classes
     lengths = rng.integers(0, T + 1, n)
     lists = [rng.normal(0.8 * label, 1, (length, D)) for label, length in zip(labels, lengths, strict=True)]
-    more = {"event_values": (labels + rng.normal(size=n))[:, None], "event_feature_names": ["sum_E"]} if event_feature else {}
+    more = (
+        {"event_values": (labels + rng.normal(size=n))[:, None], "event_feature_names": ["sum_E"]}
+        if event_feature
+        else {}
+    )
     return Sequences.from_lists(
         lists,
         labels=labels,
@@ -216,12 +220,16 @@ def test_class_file_compiles_and_agrees_with_the_reader(folder):
                }
             }
             """
-        ).replace("int main()", "const char *NAMES[] = {" + ", ".join(f'"{n}"' for n in variable_expressions(weights)) + "};\nint main()")
+        ).replace(
+            "int main()",
+            "const char *NAMES[] = {" + ", ".join(f'"{n}"' for n in variable_expressions(weights)) + "};\nint main()",
+        )
     )
     binary = folder / "use"
     subprocess.run(["c++", "-std=c++17", "-w", str(program), "-o", str(binary)], check=True, capture_output=True)
     text = "\n".join(
-        f"{length} " + " ".join(repr(float(v)) for v in row) for row, length in zip(padded(test), test.lengths, strict=True)
+        f"{length} " + " ".join(repr(float(v)) for v in row)
+        for row, length in zip(padded(test), test.lengths, strict=True)
     )
     printed = subprocess.run([str(binary)], input=text, capture_output=True, text=True, check=True).stdout
     values = [float(line) for line in printed.splitlines() if line[:1].isdigit()]
@@ -288,7 +296,11 @@ print("BOOKED")
 )  # fmt: skip
 def test_bad_options_are_named_all_at_once(folder, options, messages):
     result = subprocess.run(
-        [sys.executable, "-c", BAD.replace("{options!r}", repr(options))], capture_output=True, text=True, check=False, cwd=folder
+        [sys.executable, "-c", BAD.replace("{options!r}", repr(options))],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
     )
     output = result.stdout + result.stderr
     assert result.returncode != 0

@@ -30,6 +30,18 @@ PREPARE = """
 """
 
 
+MODERN = """
+    if not hasattr(ROOT.TMVA.DataLoader, "AddVariablesArray"):
+        print("this TMVA is older than ROOT 6.20")
+        raise SystemExit
+"""
+
+
+def skip_if_old(out):
+    if "older than ROOT 6.20" in out:
+        pytest.skip("TMVA before ROOT 6.20: no arrays in the DataLoader, FATAL ends the process")
+
+
 def script(body):
     return "\n".join(line[4:] for text in (PREPARE, body) for line in text.splitlines())
 
@@ -43,11 +55,11 @@ def script(body):
     ],
 )
 def test_in_any_order_with_import_root(run_python, order):
-    out = run_python(order + "\nprint(r)\nprint(list(map(str, ROOT.TMVA.ClassifierFactory.Instance().List())))")
+    out = run_python(order + "\nprint(r)\nprint(ROOT.TMVA.MethodLSTM.kTypeValue)")
     assert re.search(
         r"^LSTM is registered with (the embedded host|TMVA) .* in ROOT \d\.\d+.*libTMVALSTM\.so", out, re.MULTILINE
     )
-    assert "'LSTM'" in out
+    assert out.endswith("\n60\n")
 
 
 def test_it_says_nothing_of_roots_warning():
@@ -191,9 +203,10 @@ def test_a_hundred_thousand_events_in_less_than_ten_seconds(run_python):
 
 
 def test_the_padded_file_is_read_by_the_loader(run_python):
-    run_python(
+    out = run_python(
         script(
-            """
+            MODERN
+            + """
     events = jagged(120)
     layout = tmva.write_tmva_tree("padded.root", events)
     file = ROOT.TFile("padded.root")
@@ -210,12 +223,14 @@ def test_the_padded_file_is_read_by_the_loader(run_python):
             """
         )
     )
+    skip_if_old(out)
 
 
 def test_errors_of_a_booking_arrive_as_they_are(run_python):
     out = run_python(
         script(
-            """
+            MODERN
+            + """
     loader = ROOT.TMVA.DataLoader("ds")
     layout = tmva.fill_dataloader(loader, jagged(100))
     tmva.prepare(loader)
@@ -232,6 +247,7 @@ def test_errors_of_a_booking_arrive_as_they_are(run_python):
             """
         )
     )
+    skip_if_old(out)
     assert re.search(
         r"OptionError booking 'bad' with the options 'InputLayout=5\|3:Length=length:Layuot=.*TMVA refused", out
     )
