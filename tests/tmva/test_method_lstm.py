@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import textwrap
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ import tmva_lstm_plugin  # noqa: E402
 from tmva_lstm_plugin import tmva  # noqa: E402
 
 T, D = 5, 3
+NUMBERS = itertools.count()
 FEATURES = ("x", "y", "z")
 TUTORIAL = (  # the LSTM part of ROOT's TMVA_RNN_Classification.C, its numbers and all
     "!H:V:ErrorStrategy=CROSSENTROPY:VarTransform=None:WeightInitialization=XAVIERUNIFORM:ValidationSize=0.2:RandomSeed=1234:"
@@ -73,7 +74,9 @@ def run(folder, train, test, options, *, analysis="Classification", title="LSTM"
     """Book, train, test, evaluate; (output file, method's ROC integral)."""
     output = ROOT.TFile(str(folder / "out.root"), "RECREATE")
     factory = ROOT.TMVA.Factory("job", output, f"!V:Silent:!DrawProgressBar:AnalysisType={analysis}")
-    loader = ROOT.TMVA.DataLoader("ds")
+    name = f"ds{next(NUMBERS)}"  # an old TMVA takes a name once in a process
+    (folder / "name").write_text(name)
+    loader = ROOT.TMVA.DataLoader(name)
     made = tmva.fill_dataloader(loader, train, test=test, **kwargs)
     tmva.prepare(loader, NormMode="None", V=False)
     assert tmva.book(factory, loader, title, made if layout is None else layout, **options)
@@ -85,10 +88,18 @@ def run(folder, train, test, options, *, analysis="Classification", title="LSTM"
     return made, roc
 
 
+def dataset(folder):
+    return (folder / "name").read_text()
+
+
+def weights_of(folder):
+    return folder / dataset(folder) / "weights"
+
+
 def test_tree(folder):
     import uproot
 
-    return uproot.open(folder / "out.root")["ds/TestTree"]
+    return uproot.open(folder / "out.root")[f"{dataset(folder)}/TestTree"]
 
 
 test_tree.__test__ = False
@@ -100,7 +111,7 @@ def test_a_training_separates_and_python_reads_the_same_scores_from_its_file(fol
     train, test = events(seed=1), events(600, seed=2)
     _, roc = run(folder, train, test, SHORT)
     assert roc > 0.7
-    model = load_model(folder / "ds" / "weights" / "job_LSTM.weights.xml")
+    model = load_model(weights_of(folder) / "job_LSTM.weights.xml")
     assert model.class_names == ("Background", "Signal")
     arrays = test_tree(folder).arrays(library="np")
     in_tmva = arrays["LSTM"]
@@ -166,7 +177,7 @@ def test_the_same_bits_as_python_and_for_any_number_of_threads(folder):
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(part)
             run(part, train, events(200, seed=8), {**SHORT, "NumThreads": threads, "Layout": "LSTM|6"})
-        parameters.append(load_model(part / "ds" / "weights" / "job_LSTM.weights.xml")._trainer.parameters)
+        parameters.append(load_model(weights_of(part) / "job_LSTM.weights.xml")._trainer.parameters)
     assert np.array_equal(*parameters)
 
 
@@ -199,8 +210,8 @@ def test_regression(folder):
 def test_class_file_compiles_and_agrees_with_the_reader(folder):
     train = events(900, seed=12)
     run(folder, train, events(200, seed=13), {**SHORT, "Layout": "LSTM|5,DENSE|4|SOFTSIGN,LINEAR"})
-    weights = folder / "ds" / "weights" / "job_LSTM.weights.xml"
-    class_file = folder / "ds" / "weights" / "job_LSTM.class.C"
+    weights = weights_of(folder) / "job_LSTM.weights.xml"
+    class_file = weights_of(folder) / "job_LSTM.class.C"
     test = events(40, seed=14)
     program = folder / "use.cpp"
     program.write_text(
@@ -241,14 +252,14 @@ def test_class_file_compiles_and_agrees_with_the_reader(folder):
 def test_negative_weights_are_kept_and_can_be_left_out(folder):
     train, test = events(seed=15, weights=True), events(300, seed=16)
     run(folder, train, test, SHORT)
-    kept = load_model(folder / "ds" / "weights" / "job_LSTM.weights.xml")
+    kept = load_model(weights_of(folder) / "job_LSTM.weights.xml")
     assert kept.summary["weight_negative_events"] == (train.weights < 0).sum()
     other = folder / "without"
     other.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(other)
         run(other, train, test, {**SHORT, "IgnoreNegWeightsInTraining": True})
-    left = load_model(other / "ds" / "weights" / "job_LSTM.weights.xml")
+    left = load_model(weights_of(other) / "job_LSTM.weights.xml")
     assert left.summary["weight_negative_events"] == 0
     assert left.summary["training_events"] < kept.summary["training_events"]
 
@@ -257,7 +268,7 @@ def test_monitoring_and_history_histograms_are_in_the_output_file(folder):
     import uproot
 
     run(folder, events(600, seed=17), events(200, seed=18), SHORT)
-    keys = uproot.open(folder / "out.root")["ds/Method_LSTM/LSTM"].keys(cycle=False)
+    keys = uproot.open(folder / "out.root")[f"{dataset(folder)}/Method_LSTM/LSTM"].keys(cycle=False)
     assert {"LSTM_trainingLoss", "LSTM_validationLoss", "MVA_LSTM_S", "MVA_LSTM_B", "MVA_LSTM_rejBvsS"} <= set(keys)
     if not hasattr(ROOT.TMVA, "TrainingHistory"):
         pytest.skip("not in this TMVA: TrainingHistory")
@@ -311,7 +322,7 @@ def test_bad_options_are_named_all_at_once(folder, options, messages):
 
 def test_a_damaged_weights_file_is_refused(folder):
     run(folder, events(300, seed=19), events(100, seed=20), SHORT)
-    path = Path("ds/weights/job_LSTM.weights.xml")
+    path = weights_of(folder) / "job_LSTM.weights.xml"
     text = path.read_text()
     place = text.index("<Parameters")
     place = text.index(">", place) + 30
