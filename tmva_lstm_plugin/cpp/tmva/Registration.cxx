@@ -37,8 +37,9 @@ struct Registration {
       TMVA::Types::Instance().AddTypeMapping(type, "LSTM");
 #endif
       TMVA::ClassifierFactory::Instance().Register("LSTM", create);
-      // in this order: the first pattern that fits is taken, and a weights file is looked up by its path, "..._LSTM..."
-      gROOT->GetPluginManager()->AddHandler("TMVA@@MethodBase", ".*_LSTM.*", "TMVA::MethodLSTM", "TMVALSTM",
+      // in this order: the first pattern that fits is taken. A training is looked up by its title, a weights file by its path,
+      // "..._<title>": so a title has LSTM in it and no underscore before that
+      gROOT->GetPluginManager()->AddHandler("TMVA@@MethodBase", ".*_.*LSTM.*", "TMVA::MethodLSTM", "TMVALSTM",
                                             "MethodLSTM(TMVA::DataSetInfo&,TString&)");
       gROOT->GetPluginManager()->AddHandler("TMVA@@MethodBase", ".*LSTM.*", "TMVA::MethodLSTM", "TMVALSTM",
                                             "MethodLSTM(TString&,TString&,TMVA::DataSetInfo&,TString&)");
