@@ -222,8 +222,8 @@ def _tmva(include: Path, libdir: Path) -> tuple[Path, Path] | tuple[None, None]:
     if with_headers:
         # the interpreter would read those headers for the host's classes, which are laid out in another way
         raise RootNotFoundError(
-            f"ROOT_INCLUDE_PATH has the headers of a TMVA in '{with_headers[0]}', but libTMVA is neither with ROOT nor in {loaded}: "
-            f"add its folder to {loaded}, or take '{with_headers[0]}' out of ROOT_INCLUDE_PATH"
+            f"ROOT_INCLUDE_PATH has the headers of a TMVA in '{with_headers[0]}', but libTMVA is neither with ROOT nor "
+            f"in {loaded}: add its folder to {loaded}, or take '{with_headers[0]}' out of ROOT_INCLUDE_PATH"
         )
     return None, None
 

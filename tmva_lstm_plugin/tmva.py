@@ -162,7 +162,7 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
 
 
 def _leave_to_the_process(ROOT: Any) -> None:
-    """Take what Python would destroy at its end out of its hands: then the order is by chance, and TMVA's objects need each other."""
+    """Take out of Python's hands what it would destroy at its end, in an order by chance: TMVA's objects need each other."""
     kinds = (ROOT.TMVA.Factory, ROOT.TMVA.DataLoader, ROOT.TMVA.Reader)
     for instance in gc.get_objects():
         if isinstance(instance, kinds):

@@ -54,7 +54,7 @@ def test_the_output_shown_is_that_of_the_demo(tmp_path):
 def test_files_named_exist():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
-    for command in re.findall(r"^\$ tmva-lstm (\w+)", README, flags=re.MULTILINE):
+    for command in re.findall(r"^\$ tmva-lstm ([\w-]+)", README, flags=re.MULTILINE):
         from tmva_lstm_plugin.cli import main
 
         assert command in main.commands

@@ -294,15 +294,24 @@ print("BOOKED")
 @pytest.mark.parametrize(
     ("options", "messages"),
     [
-        ("InputLayout=3|2:TrainingStrategy=LearnRate=1e-3,BatchSize=many", ["unknown key 'LearnRate'; did you mean 'LearningRate'", "BatchSize=many, expected a whole number"]),
+        (
+            "InputLayout=3|2:TrainingStrategy=LearnRate=1e-3,BatchSize=many",
+            ["unknown key 'LearnRate'; did you mean 'LearningRate'", "BatchSize=many, expected a whole number"],
+        ),
         ("InputLayout=3|2:Layout=GRU|10|2|3|0|1,LINEAR", ["GRU layers are not offered"]),
         ("InputLayout=3|2:Layout=LSTM|10|2|3|1|0,LINEAR", ["rememberState=1 is not offered"]),
         ("InputLayout=3|2:Layout=LSTM|10|2|3|0|1,LINEAR", ["RESHAPE|FLAT has to follow"]),
         ("InputLayout=9|9", ["asks for 81 variables, but 6 are declared"]),
         ("InputLayout=3|2:Layout=LSTM|10,DENSE|3|TAN,LINEAR", ["'TAN' is no layer, activation or width; did you mean 'TANH'"]),
-        ("InputLayout=3|2:Architecture=GPU:ErrorStrategy=CROSSENTROPIE", ["Architecture=GPU is not offered", "did you mean 'CROSSENTROPY'"]),
+        (
+            "InputLayout=3|2:Architecture=GPU:ErrorStrategy=CROSSENTROPIE",
+            ["Architecture=GPU is not offered", "did you mean 'CROSSENTROPY'"],
+        ),
         ("InputLayout=3|2:Length=lenght", ["Length=lenght is neither a variable nor a spectator; did you mean 'length'"]),
-        ("InputLayout=3|2:TrainingStrategy=DropConfig=0.5,Optimizer=RMSPROP", ["dropout is not offered", "RMSPROP is not offered"]),
+        (
+            "InputLayout=3|2:TrainingStrategy=DropConfig=0.5,Optimizer=RMSPROP",
+            ["dropout is not offered", "RMSPROP is not offered"],
+        ),
     ],
 )  # fmt: skip
 def test_bad_options_are_named_all_at_once(folder, options, messages):

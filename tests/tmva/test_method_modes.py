@@ -160,7 +160,7 @@ def test_without_an_output_file(folder):
 def test_boosting_is_refused_by_name(folder, registered):
     if not registered.host:
         pytest.skip("a real TMVA boosts every method by itself")
-    code = f"""
+    code = """
     import warnings; warnings.simplefilter("ignore")
     import numpy as np, ROOT, tmva_lstm_plugin
     from tmva_lstm_plugin import Sequences, tmva
