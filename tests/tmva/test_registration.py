@@ -69,24 +69,19 @@ def test_it_says_nothing_of_roots_warning():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_second_call_is_quick(run_python):
-    """In one process, and with the library of an earlier one in the cache."""
+def test_a_second_call_does_nothing_and_a_second_process_compiles_nothing(run_python):
+    """How long both take is measured in benchmarks/registration.py."""
     out = run_python(
         """
-        import time
         import tmva_lstm_plugin
         first = tmva_lstm_plugin.register(quiet=True)
-        begin = time.perf_counter()
-        second = tmva_lstm_plugin.register()
-        assert second is first
-        print(first.built, time.perf_counter() - begin)
+        assert tmva_lstm_plugin.register() is first
+        print("same")
         """
     )
-    assert float(out.split()[1]) < 0.1
-    out = run_python("import tmva_lstm_plugin\nr = tmva_lstm_plugin.register()\nprint(r.built, r.seconds)")
-    built, seconds = out.split()
-    assert built == "False"
-    assert float(seconds) < 0.3  # 0.1 on a machine that is not busy
+    assert "same" in out
+    out = run_python("import tmva_lstm_plugin\nprint(tmva_lstm_plugin.register().built)")
+    assert out.split()[-1] == "False"
 
 
 def test_a_library_loaded_by_a_macro_is_not_loaded_again(run_python):
@@ -183,23 +178,6 @@ def test_many_classes_and_targets(run_python):
             """
         )
     )
-
-
-def test_a_hundred_thousand_events_in_less_than_ten_seconds(run_python):
-    out = run_python(
-        script(
-            """
-    import time
-    events = jagged(100_000, 20, 8)
-    loader = ROOT.TMVA.DataLoader("large")
-    begin = time.perf_counter()
-    tmva.fill_dataloader(loader, events)
-    tmva.prepare(loader, SplitMode="Random", NormMode="None")
-    print("seconds", time.perf_counter() - begin)
-            """
-        )
-    )
-    assert float(out.split("seconds")[1]) < 10
 
 
 def test_the_padded_file_is_read_by_the_loader(run_python):
