@@ -21,8 +21,6 @@ struct Lanes {
 template <class T>
 class Blocks {
 public:
-   static constexpr std::size_t kSlots = 16;
-
    explicit Blocks(const LayerArrays<T> &in) : fOrder(in.N), fCount((in.N + kLanes<T> - 1) / kLanes<T>)
    {
       std::iota(fOrder.begin(), fOrder.end(), std::size_t(0));
@@ -30,7 +28,7 @@ public:
                        [&](std::size_t a, std::size_t b) { return in.lengths[a] > in.lengths[b]; });
    }
 
-   std::size_t slots() const { return std::min(fCount, kSlots); }
+   std::size_t slots() const { return std::min(fCount, kGradientSlots); }
 
    /// Calls work(slot, lanes, block) for all blocks; `block` is prepared and holds x, h0 and c0.
    template <class Work>

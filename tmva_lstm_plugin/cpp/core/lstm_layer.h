@@ -32,6 +32,10 @@
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
+/// Gradient sums of a batch: blocks are dealt to so many, and these are added in order. Fixed, so that the order of all additions
+/// is; large enough for the threads of a big machine.
+constexpr std::size_t kGradientSlots = 16;
+
 /// The layer's weights, rearranged for the kernels. Made anew after each change of the weights; shared by all threads.
 template <class T>
 class PackedLayer {

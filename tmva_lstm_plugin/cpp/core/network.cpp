@@ -9,13 +9,6 @@
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
-namespace {
-
-/// Gradient sums of a batch. Fixed, so that the order of all additions is; large enough for the threads of a big machine.
-constexpr std::size_t kSlots = 16;
-
-} // namespace
-
 std::vector<DenseShape> NetworkShape::dense_layers() const
 {
    std::vector<DenseShape> layers;
@@ -303,7 +296,7 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
 {
    check_lengths(events, batch, n_batch, limits);
    const Blocks blocks(events, batch, n_batch);
-   const std::size_t n_slots = std::min(blocks.count, kSlots);
+   const std::size_t n_slots = std::min(blocks.count, kGradientSlots);
    fWork.resize(std::max(fWork.size(), limits.n_threads));
    fSlots.resize(std::max(fSlots.size(), n_slots));
 
@@ -352,7 +345,7 @@ void Network<T>::sum_slots(std::size_t n_slots, std::size_t n_threads, T *flat)
       }
       return total;
    };
-   const std::size_t rows = fShape.layer().rows(), rows_a_task = std::max<std::size_t>(1, 65536 / (C * kSlots));
+   const std::size_t rows = fShape.layer().rows(), rows_a_task = std::max<std::size_t>(1, 65536 / (C * kGradientSlots));
    parallel_for((rows + rows_a_task - 1) / rows_a_task, n_threads, [&](std::size_t task, std::size_t) {
       const auto panel = [&](std::size_t index) { return fSlots[index].panel.data(); };
       for (std::size_t row = task * rows_a_task; row < std::min(rows, (task + 1) * rows_a_task); ++row) {

@@ -38,7 +38,7 @@ bool MemorySource<T>::next(Portion<T> &portion)
 template <class T>
 Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features,
                     TrainingOptions options)
-   : fOptions(options), fNetwork(shape, std::move(features), std::move(event_features)),
+   : fOptions(options), fLayout(parameter_layout(shape)), fNetwork(shape, std::move(features), std::move(event_features)),
      fOptimizer(options.optimizer, shape.parameters()), fParameters(shape.parameters()), fGradient(shape.parameters())
 {
    if (options.batch_size == 0)
@@ -85,7 +85,7 @@ template <class T>
 void Trainer<T>::initialise()
 {
    const RandomStream random(fOptions.seed, Purpose::Initialise);
-   for (const ParameterView &view : parameter_layout(fNetwork.shape())) {
+   for (const ParameterView &view : fLayout) {
       T *part = fParameters.data() + view.offset;
       const std::size_t count = view.rows * view.columns;
       // the four gates of W and U are four matrices
@@ -134,7 +134,7 @@ template <class T>
 void Trainer<T>::add_penalty()
 {
    const T l1 = static_cast<T>(fOptions.l1), l2 = static_cast<T>(fOptions.l2);
-   for (const ParameterView &view : parameter_layout(fNetwork.shape())) {
+   for (const ParameterView &view : fLayout) {
       if (is_bias(view))
          continue;
       for (std::size_t n = view.offset; n < view.offset + view.rows * view.columns; ++n) {

@@ -114,6 +114,7 @@ private:
    void add_penalty();
 
    TrainingOptions fOptions;
+   std::vector<ParameterView> fLayout;
    Network<T> fNetwork;
    Optimizer<T> fOptimizer;
    std::vector<T> fParameters, fGradient;

@@ -139,6 +139,12 @@ double length_of(const EventLayout &layout, const Event &event, const Event &raw
    }
 }
 
+/// The class of an event as the core counts: TMVA's own number, or of two classes 1 for the signal.
+std::int32_t label_of(const Event &event, bool multiclass, UInt_t signal)
+{
+   return multiclass ? static_cast<std::int32_t>(event.GetClass()) : event.GetClass() == signal;
+}
+
 /// Training histories came to TMVA in 6.08; an older one goes without.
 template <class Method>
 auto add_history(Method &method, const char *name, std::size_t epoch, double value, int)
@@ -261,10 +267,8 @@ void MethodLSTM::Train()
          if (regression)
             for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k)
                events.add_target(event.GetTarget(k));
-         else if (DoMulticlass())
-            events.add_label(static_cast<std::int32_t>(event.GetClass()));
          else
-            events.add_label(event.GetClass() == signal);
+            events.add_label(label_of(event, DoMulticlass(), signal));
          events.add_weight(event.GetWeight());
       }
       if (dropped)
@@ -416,7 +420,7 @@ const Ranking *MethodLSTM::CreateRanking()
       const Event *raw = Data()->GetEvent(n, Types::kTraining);
       const Event *event = GetEvent(raw);
       events.add(event->GetValues(), length_of(my.layout, *event, *raw));
-      events.add_label(DoMulticlass() ? static_cast<std::int32_t>(event->GetClass()) : event->GetClass() == signal);
+      events.add_label(label_of(*event, DoMulticlass(), signal));
       events.add_weight(event->GetWeight());
    }
    const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
