@@ -1,4 +1,8 @@
-"""ROOT is no dependency: without it, everything here is skipped. With it, the plugin is compiled once and kept between runs."""
+"""ROOT is no dependency: without it, everything here is skipped. With it, the plugin is compiled once and kept between runs.
+
+The same tests run on whatever TMVA there is, the embedded host or a real one. A test of something that only some of them
+have says so with the fixture ``needs``; where it is missing, the test is skipped and listed at the end of the run.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ import textwrap
 import warnings
 
 import pytest
+
+NOT_HERE = "not in this TMVA: "
 
 
 def _has_root() -> bool:
@@ -55,3 +61,89 @@ def run_python(tmp_path):
         return done.stdout
 
     return run
+
+
+# --- what the TMVA at hand has ---------------------------------------------------------------------------------------
+
+
+def _fatal_raises():
+    """A log line at kFATAL is an exception in a modern TMVA and the end of the process in an old one."""
+    script = """
+        import ROOT, tmva_lstm_plugin
+        tmva_lstm_plugin.register(quiet=True)
+        ROOT.gInterpreter.ProcessLine('#include "TMVA/MsgLogger.h"')
+        ROOT.gInterpreter.ProcessLine('try { TMVA::MsgLogger log("probe"); log << TMVA::kFATAL << "probe" << TMVA::Endl; }'
+                                      'catch (const std::exception &) { std::puts("an exception"); }')
+        """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False
+    )
+    return "an exception" in done.stdout
+
+
+# Probes of the thing itself, never of a version number: TMVA's releases do not follow one line.
+PROBES = {
+    "arrays in the DataLoader": lambda TMVA: hasattr(TMVA.DataLoader, "AddVariablesArray"),
+    "events shown by the DataLoader": lambda TMVA: hasattr(TMVA.DataLoader, "GetDataSetInfo"),
+    "training histories": lambda TMVA: hasattr(TMVA, "TrainingHistory"),
+    "a Factory without an output file": lambda TMVA: hasattr(TMVA.MethodBase, "IsSilentFile"),
+    "VarTransform=N": lambda TMVA: hasattr(TMVA, "VariableNormalizeTransform"),
+    "VarTransform=D": lambda TMVA: hasattr(TMVA, "VariableDecorrTransform"),
+    "VarTransform=G": lambda TMVA: hasattr(TMVA, "VariableGaussTransform"),
+    "Category": lambda TMVA: hasattr(TMVA, "MethodCategory"),
+    "exceptions for FATAL": lambda TMVA: _fatal_raises(),
+}
+
+
+@pytest.fixture(scope="session")
+def tmva_has(plugin_cache):
+    """Whether the TMVA at hand has one of PROBES; each is probed once."""
+    import ROOT
+
+    import tmva_lstm_plugin
+
+    tmva_lstm_plugin.register(quiet=True)
+    known = {}
+
+    def has(feature):
+        if feature not in known:
+            known[feature] = bool(PROBES[feature](ROOT.TMVA))
+        return known[feature]
+
+    return has
+
+
+@pytest.fixture
+def needs(tmva_has):
+    """Call it with each feature of PROBES that a test is about: the test is skipped, by name, where one is missing."""
+
+    def needs(*features):
+        missing = [feature for feature in features if not tmva_has(feature)]
+        if missing:
+            pytest.skip(NOT_HERE + ", ".join(missing))
+
+    return needs
+
+
+def pytest_terminal_summary(terminalreporter):
+    """List what was left out because this TMVA lacks it, and on which TMVA everything else ran."""
+    left_out = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        if NOT_HERE in reason:
+            left_out.setdefault(reason.split(NOT_HERE, 1)[1], []).append(report.nodeid)
+    registration = _registration_of_this_run()
+    if registration is None:
+        return
+    where = "the embedded host" if registration.host else f"TMVA {registration.tmva_version}"
+    terminalreporter.section(f"tests of TMVA on {where}, ROOT {registration.root_version}")
+    if not left_out:
+        terminalreporter.line("nothing was missing in this TMVA")
+    for feature, tests in sorted(left_out.items()):
+        for test in tests:
+            terminalreporter.line(f"{NOT_HERE}{feature}  ({test})")
+
+
+def _registration_of_this_run():
+    module = sys.modules.get("tmva_lstm_plugin.tmva")
+    return module._registered if module is not None else None

@@ -85,9 +85,8 @@ def test_keywords(folder):
 
 
 @pytest.mark.parametrize("transformation", ["N", "D", "G"])
-def test_transformations_of_the_variables(folder, registered, transformation):
-    if registered.host and transformation != "N":
-        pytest.skip("the embedded host has the transformation N only, and says so")
+def test_transformations_of_the_variables(folder, needs, transformation):
+    needs(f"VarTransform={transformation}")
     output = ROOT.TFile("out.root", "RECREATE")
     factory = ROOT.TMVA.Factory("job", output, "!V:Silent:!DrawProgressBar:AnalysisType=Classification")
     loader = ROOT.TMVA.DataLoader(f"modes{next(NUMBERS)}")
@@ -146,9 +145,8 @@ def test_by_the_plugin_manager(folder):
     assert load_model(weights).class_names == ("Background", "Signal")
 
 
-def test_without_an_output_file(folder):
-    if not hasattr(ROOT.TMVA.MethodBase, "IsSilentFile"):
-        pytest.skip("not in this TMVA: a Factory without an output file")
+def test_without_an_output_file(folder, needs):
+    needs("a Factory without an output file")
     factory = ROOT.TMVA.Factory("job", "!V:Silent:!DrawProgressBar:AnalysisType=Classification")
     loader, layout = loader_of(events(), events(300, 1))
     assert tmva.book(factory, loader, "LSTM", f"{layout.options}:{SHORT}")

@@ -30,18 +30,6 @@ PREPARE = """
 """
 
 
-MODERN = """
-    if not hasattr(ROOT.TMVA.DataLoader, "AddVariablesArray"):
-        print("this TMVA is older than ROOT 6.20")
-        raise SystemExit
-"""
-
-
-def skip_if_old(out):
-    if "older than ROOT 6.20" in out:
-        pytest.skip("TMVA before ROOT 6.20: no arrays in the DataLoader, FATAL ends the process")
-
-
 def script(body):
     return "\n".join(line[4:] for text in (PREPARE, body) for line in text.splitlines())
 
@@ -127,7 +115,8 @@ def test_without_a_compiler_the_cache_serves(run_python):
     assert "there is no compiler here: a library made earlier by" in out
 
 
-def test_what_the_loader_holds_is_what_was_given(run_python):
+def test_what_the_loader_holds_is_what_was_given(run_python, needs):
+    needs("events shown by the DataLoader")
     run_python(
         script(
             """
@@ -137,8 +126,6 @@ def test_what_the_loader_holds_is_what_was_given(run_python):
     assert layout.n_events == {"Background": 140, "Signal": 140}, layout
     assert layout.class_names == ("Background", "Signal")
     tmva.prepare(loader, SplitMode="Block", NormMode="None")
-    if not hasattr(loader, "GetDataSetInfo"):
-        raise SystemExit  # TMVA 4.2.1 does not show its events
     info = loader.GetDataSetInfo()
     assert (info.GetNVariables(), info.GetNSpectators()) == (16, 1)
     for sample, kind in ((train, ROOT.TMVA.Types.kTraining), (test, ROOT.TMVA.Types.kTesting)):
@@ -180,11 +167,11 @@ def test_many_classes_and_targets(run_python):
     )
 
 
-def test_the_padded_file_is_read_by_the_loader(run_python):
-    out = run_python(
+def test_the_padded_file_is_read_by_the_loader(run_python, needs):
+    needs("arrays in the DataLoader", "events shown by the DataLoader")
+    run_python(
         script(
-            MODERN
-            + """
+            """
     events = jagged(120)
     layout = tmva.write_tmva_tree("padded.root", events)
     file = ROOT.TFile("padded.root")
@@ -201,32 +188,40 @@ def test_the_padded_file_is_read_by_the_loader(run_python):
             """
         )
     )
-    skip_if_old(out)
 
 
-def test_errors_of_a_booking_arrive_as_they_are(run_python):
+def test_errors_of_a_booking_arrive_as_they_are(run_python, needs):
+    needs("exceptions for FATAL")
     out = run_python(
         script(
-            MODERN
-            + """
+            """
     loader = ROOT.TMVA.DataLoader("ds")
     layout = tmva.fill_dataloader(loader, jagged(100))
     tmva.prepare(loader)
-    factory = ROOT.TMVA.Factory("job", "Silent:!DrawProgressBar:AnalysisType=Classification")
+    file = ROOT.TFile("out.root", "RECREATE")
+    factory = ROOT.TMVA.Factory("job", file, "Silent:!DrawProgressBar:AnalysisType=Classification")
     assert tmva.book(factory, loader, "good", layout, Layout="LSTM|4", TrainingStrategy="MaxEpochs=1")
     try:
         tmva.book(factory, loader, "bad", layout, Layuot="LSTM|4")
     except Exception as error:
         print(type(error).__name__, error)
+            """
+        )
+    )
+    assert re.search(
+        r"OptionError booking 'bad' with the options 'InputLayout=5\|3:Length=length:Layuot=.*TMVA refused", out
+    )
+
+
+def test_a_reader_of_a_file_that_is_not_there(run_python):
+    out = run_python(
+        script(
+            """
     try:
         tmva.book_reader(ROOT.TMVA.Reader(), "nowhere.weights.xml")
     except Exception as error:
         print(type(error).__name__, error)
             """
         )
-    )
-    skip_if_old(out)
-    assert re.search(
-        r"OptionError booking 'bad' with the options 'InputLayout=5\|3:Length=length:Layuot=.*TMVA refused", out
     )
     assert "InputError no weights file 'nowhere.weights.xml'" in out
