@@ -26,15 +26,15 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import EngineError, InputError, OptionError
+from .errors import InputError, LSTMError, ModelFileError, OptionError
 from .plugin_build import PluginBuildError, PluginLibrary, ensure_plugin
 from .plugin_cache import LIBRARY
 from .root_finder import RootInstallation, RootNotFoundError, find_root
+from .tmva_binding import bind_overloads, call_overload, check_whole, text_of
 from .tmva_feeding import fill_dataloader
 from .tmva_layout import TmvaLayout
 from .tmva_tree import write_tmva_tree
@@ -130,6 +130,7 @@ def register(*, rebuild: bool = False, quiet: bool = False) -> Registration:
             return _registered
         ROOT = _import_root()
         atexit.register(_leave_to_the_process, ROOT)
+        bind_overloads(ROOT)
         begin = time.perf_counter()
         root = find_root()
         loaded = _loaded_library(ROOT)
@@ -261,10 +262,7 @@ def _tmva_version(root: RootInstallation, library: Path) -> str:
 
 
 def book(factory: Any, loader: Any, title: str = METHOD, layout: TmvaLayout | str = "", **options: Any) -> Any:
-    """Book the method, the way ``Factory.BookMethod`` does, with errors that arrive as they are.
-
-    PyROOT tries the overloads of ``BookMethod`` one after the other, and when the right one raises, calls it again and
-    reports a ``TypeError`` about another.  Here exactly one is called.
+    """Book the method, the way ``Factory.BookMethod`` does, with this package's exceptions.
 
     Parameters
     ----------
@@ -286,7 +284,7 @@ def book(factory: Any, loader: Any, title: str = METHOD, layout: TmvaLayout | st
     Raises
     ------
     OptionError
-        TMVA or the method refused the booking; why stands in TMVA's log.
+        TMVA or the method refused the booking, and why.
     """
     register()
     text = option_string(layout.options if isinstance(layout, TmvaLayout) else layout, **options)
@@ -353,17 +351,18 @@ def book_reader(reader: Any, weights_file: str | os.PathLike[str], tag: str = ME
     ------
     InputError
         There is no such file.
-    OptionError
-        TMVA refused it; why stands in its log.
+    ModelFileError
+        It is not whole, or TMVA or the method refused it.
     """
     register()
     path = Path(weights_file)
     if not path.is_file():
         raise InputError(f"no weights file '{path}'; TMVA writes <dataset>/weights/<job>_<title>.weights.xml")
+    check_whole(path)
     overloads = ("const TString&,const TString&", "TString,TString")
-    booked = _call(reader.BookMVA, overloads, (tag, str(path)), f"reading '{path}'")
+    booked = _call(_unwrapped(reader, "BookMVA"), overloads, (tag, str(path)), f"reading '{path}'", ModelFileError)
     if not booked:
-        raise OptionError(f"TMVA read nothing from '{path}'; why stands in TMVA's log")
+        raise ModelFileError(f"TMVA read nothing from '{path}'; why stands in TMVA's log")
     return booked
 
 
@@ -399,26 +398,22 @@ def option_string(text: str = "", **options: Any) -> str:
 
 
 def _unwrapped(instance: Any, name: str) -> Any:
-    """Return a C++ method; PyROOT hides those it gives keyword arguments (since 6.28) behind an underscore."""
+    """Return a C++ method, which keywords and bound overloads hide behind an underscore."""
     return getattr(instance, f"_{name}", None) or getattr(instance, name)
 
 
-def _call(method: Any, overloads: tuple[str, ...], arguments: tuple[Any, ...], what: str) -> Any:
-    """Call one overload of a C++ method; what it throws becomes an exception of this package."""
-    chosen: Callable[..., Any] = method
-    for signature in overloads:
-        try:
-            chosen = method.__overload__(signature)
-            break
-        except LookupError:
-            continue
+def _call(
+    method: Any, overloads: tuple[str, ...], arguments: tuple[Any, ...], what: str, kind: type[LSTMError] = OptionError
+) -> Any:
+    """Call one overload of a C++ method; what it throws becomes an exception of this package with the same text."""
     try:
-        return chosen(*arguments)
+        return call_overload(method, overloads, arguments)
     except (TypeError, KeyboardInterrupt):
         raise
     except Exception as error:
         if type(error).__module__ == "builtins" and not isinstance(error, RuntimeError):
             raise
-        text = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        kind = OptionError if "FATAL" in text or "std" in type(error).__module__ else EngineError
-        raise kind(f"{what}: TMVA refused ({text}); why stands in its log above") from error
+        text = text_of(error)
+        if text == "FATAL error":  # a TMVA that says why in its log only
+            text += "; why stands in its log above"
+        raise kind(f"{what}: TMVA refused: {text}") from error

@@ -71,6 +71,7 @@ TEST(an_empty_booking_takes_the_documented_defaults)
    CHECK(arrays.T == 10 && arrays.network.D == 30 && arrays.network.H == 32 && arrays.network.flat_steps == 0);
    CHECK(arrays.phases[0].optimizer.learning_rate == 3e-3 && arrays.phases[0].batch_size == 64);
    CHECK(arrays.phases[0].epochs == 50 && arrays.phases[0].patience == 10 && arrays.phases[0].clip_norm == 1);
+   CHECK(arrays.phases[0].batch_size == kDefaultBatchSize);
    const Booking scalars = understand(strings(""), {7, 0, 0}, Task::Multiclass, 3);
    CHECK(scalars.T == 7 && scalars.network.D == 1 && scalars.network.K == 3);
    CHECK(understand(strings("4|3"), {14, 0, 0}, Task::Regression, 2).network.E == 2);
@@ -141,14 +142,26 @@ TEST(sequences_are_cut_out_of_events)
    SequenceBuffer buffer(layout);
    buffer.add({1, 2, 3, 4, 5, 6, 2, 9}, 2);
    buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, 0);
-   buffer.add({1, 2, 3, 4, 5, 6, 7, 7}, 7); // longer than there is room for
+   buffer.add({1, 2, 3, 4, 5, 6, 3, 7}, 3);
    CHECK(buffer.offsets() == std::vector<std::int64_t>{0, 2, 2, 5});
    CHECK(buffer.event_values() == std::vector<float>{9, 8, 7});
    CHECK(buffer.values()[4] == 1 && buffer.values().size() == 10);
-   CHECK_THROWS(buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, -1), tmva_lstm::ArgumentError, "'n' is -1");
-   CHECK_THROWS(buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, std::nan("")), tmva_lstm::ArgumentError, "expected the number of true steps");
-   CHECK_THROWS(buffer.add({1, 2, NAN, 4, 5, 6, 0, 8}, 1), tmva_lstm::ArgumentError, "event 3, variable 2 is nan");
-   CHECK_THROWS(buffer.add({1, 2}, 1), tmva_lstm::ArgumentError, "has 2 variables, expected 8");
+   for (const auto &[length, shown] : std::vector<std::pair<double, const char *>>{
+           {-1, "'n' is -1,"}, {4, "'n' is 4,"}, {1.5, "'n' is 1.5,"}, {std::nan(""), "'n' is nan,"}, {INFINITY, "'n' is inf,"}}) {
+      CHECK_THROWS(buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, length), EventError, shown);
+      CHECK_THROWS(buffer.add({1, 2, 3, 4, 5, 6, 0, 8}, length), EventError, "expected a whole number from 0 to 3");
+   }
+   CHECK_THROWS(buffer.add({1, 2, NAN, 4, 5, 6, 0, 8}, 2), EventError, "is nan, expected a finite number");
+   CHECK_THROWS(buffer.add({1, 2, 3, 4, 5, 6, 0, -INFINITY}, 2), EventError, "is -inf, expected a finite number");
+   CHECK_THROWS(buffer.add({1, 2}, 1), EventError, "2 variables, expected 8");
+   try {
+      buffer.add({1, 2, NAN, 4, 5, 6, 0, 8}, 2);
+   } catch (const EventError &error) {
+      CHECK(error.variable() == 2);
+   }
+   CHECK(buffer.size() == 3 && buffer.values().size() == 10 && buffer.event_values().size() == 3); // nothing was added
+   buffer.add({1, 2, NAN, NAN, NAN, NAN, 1, 8}, 1); // what is padding is not looked at
+   CHECK(buffer.length(3) == 1);
 
    EventLayout masked;
    masked.T = 3;
@@ -280,9 +293,32 @@ TEST(events_that_cannot_be_trained_with_are_refused)
       zero.add_label(n % 2);
       zero.add_weight(0);
    }
-   CHECK_THROWS(train(one_class), tmva_lstm::ArgumentError, "class 1 has no event to train on");
-   CHECK_THROWS(train(negative), tmva_lstm::ArgumentError, "the weights of class 0 sum to -");
+   CHECK_THROWS(train(one_class), tmva_lstm::ArgumentError, "class 'sig' has no event to train on among 40");
+   CHECK_THROWS(train(negative), tmva_lstm::ArgumentError, "the weights of class 'bkg' sum to -");
    CHECK_THROWS(train(zero), tmva_lstm::ArgumentError, "there are 0 training events with a weight other than 0");
+}
+
+TEST(a_batch_asked_for_is_no_larger_than_the_training_part)
+{
+   EventLayout layout;
+   layout.T = 4;
+   layout.D = 2;
+   SequenceBuffer events(layout);
+   for (int n = 0; n < 40; ++n) {
+      events.add(std::vector<float>(8, static_cast<float>(n)), 0);
+      events.add_label(n % 2);
+   }
+   const auto train = [&](const std::string &strategy) {
+      const Booking booking = understand(strings("4|2", "LSTM|4", strategy), {8, 0, 0}, Task::Binary, 2);
+      TrainingReport report;
+      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, [] { return true; },
+                           [](const auto &) { return true; });
+      return report.training_events;
+   };
+   CHECK_THROWS(train("MaxEpochs=1,BatchSize=33"), tmva_lstm::ArgumentError,
+                "TrainingStrategy asks for BatchSize=33, but there are 32 events to train on (8 validate)");
+   CHECK(train("MaxEpochs=1,BatchSize=32") == 32);
+   CHECK(train("MaxEpochs=1") == 32); // the default of 64 is then all of them
 }
 
 TEST(weights_are_drawn_as_asked)

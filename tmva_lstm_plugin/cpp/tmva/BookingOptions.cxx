@@ -96,7 +96,9 @@ void Reader::read_input_layout()
       }
       if (T * D > fVariables.n_variables) {
          complain("InputLayout=" + fStrings.input_layout + " asks for " + std::to_string(T * D) + " variables, but " +
-                  std::to_string(fVariables.n_variables) + " are declared; check AddVariable and AddVariablesArray");
+                  std::to_string(fVariables.n_variables) + " are declared" +
+                  (fVariables.length_name.empty() ? "" : " beside '" + fVariables.length_name + "'") +
+                  "; check AddVariable and AddVariablesArray");
          return;
       }
    } else if (fVariables.arrays > 1) {

@@ -28,9 +28,10 @@ struct BookingStrings {
 
 /// What the variables look like, as far as the layout can be found from them.
 struct VariableShape {
-   std::size_t n_variables = 0;
+   std::size_t n_variables = 0; ///< without the one that holds the number of steps
    std::size_t arrays = 0;     ///< arrays of equal size the variables begin with; 0: they are scalars
    std::size_t array_size = 0; ///< their size
+   std::string length_name;    ///< the variable that holds the number of steps, if a variable does
 };
 
 /// A booking, understood.
@@ -56,6 +57,9 @@ Booking understand(const BookingStrings &strings, const VariableShape &variables
 
 /// The name of `known` nearest to `name` as a clause ("did you mean 'x'?"), or the list of all.
 std::string near_miss(const std::string &name, const std::vector<std::string> &known);
+
+/// Of the default strategy. One asked for must not be larger than the training part; the default may, and is then all of it.
+constexpr std::size_t kDefaultBatchSize = 64;
 
 /// The defaults, as they stand in the help text.
 extern const char *const kDefaultLayout;

@@ -87,8 +87,12 @@ void write_class(std::ostream &out, const std::string &name, const SequenceModel
 
    out << "   int length = fLength < 0 ? 0 : fLength > T ? T : fLength;\n";
    if (layout.length == EventLayout::Length::Variable)
-      out << "   length = static_cast<int>(inputValues[" << layout.length_index << "] + 0.5);\n"
-          << "   length = length < 0 ? 0 : length > T ? T : length;\n";
+      out << "   const double steps = inputValues["
+          << layout.length_index << "];\n"
+          << "   if (!(steps >= 0 && steps <= T && steps == std::floor(steps)))\n"
+             "      return std::vector<double>("
+          << shape.classes() << ", -999.); // no answer for a number of steps out of range\n"
+          << "   length = static_cast<int>(steps);\n";
    if (layout.has_mask) {
       std::ostringstream mask;
       mask.imbue(std::locale::classic());
@@ -98,6 +102,10 @@ void write_class(std::ostream &out, const std::string &name, const SequenceModel
              "         padding = padding && static_cast<float>(inputValues[(length - 1) * D + d]) == static_cast<float>("
           << mask.str() << ");\n";
    }
+   out << "   for (int v = 0; v < " << layout.n_variables() << "; ++v)\n"
+          "      if ((v < length * D || v >= T * D) && !std::isfinite(inputValues[v]))\n"
+          "         return std::vector<double>("
+       << shape.classes() << ", -999.); // TMVA's answer for values that are not finite\n";
    out << "   std::vector<double> h(H, 0.), c(H, 0.), z(4 * H), joined("
        << (shape.flat_steps ? std::to_string(shape.flat_steps) + " * H" : std::string("H")) << " + E, 0.);\n"
           "   for (int t = 0; t < length; ++t) {\n"

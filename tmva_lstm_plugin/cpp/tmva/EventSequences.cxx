@@ -1,28 +1,36 @@
 #include "EventSequences.h"
 
-#include "core/error.h"
-
 #include <algorithm>
 #include <cmath>
+#include <locale>
+#include <sstream>
 
 namespace tmva_lstm_tmva {
 
+namespace {
+
+/// A number as one would write it: 3, -1, 2.5, nan.
+std::string written(double value)
+{
+   std::ostringstream out;
+   out.imbue(std::locale::classic());
+   out << value;
+   return out.str();
+}
+
+} // namespace
+
 void SequenceBuffer::add(const std::vector<float> &variables, double length)
 {
-   const std::size_t D = fLayout.D, event = size();
+   const std::size_t D = fLayout.D;
    if (variables.size() != fLayout.n_variables())
-      throw tmva_lstm::ArgumentError("event " + std::to_string(event) + " has " + std::to_string(variables.size()) +
-                                     " variables, expected " + std::to_string(fLayout.n_variables()));
-   for (std::size_t n = 0; n < variables.size(); ++n)
-      if (!std::isfinite(variables[n]))
-         throw tmva_lstm::ArgumentError("event " + std::to_string(event) + ", variable " + std::to_string(n) + " is " +
-                                        std::to_string(variables[n]) + ", expected a finite number; cut such events away");
+      throw EventError(std::to_string(variables.size()) + " variables, expected " + std::to_string(fLayout.n_variables()));
    std::size_t steps = fLayout.T;
    if (fLayout.length != EventLayout::Length::Full) {
-      if (!(length >= 0))
-         throw tmva_lstm::ArgumentError("event " + std::to_string(event) + ": '" + fLayout.length_name + "' is " +
-                                        std::to_string(length) + ", expected the number of true steps, at least 0");
-      steps = static_cast<std::size_t>(std::min(length + 0.5, static_cast<double>(fLayout.T))); // longer ones were cut
+      if (!(length >= 0 && length <= static_cast<double>(fLayout.T)) || length != std::floor(length))
+         throw EventError("the number of steps '" + fLayout.length_name + "' is " + written(length) +
+                          ", expected a whole number from 0 to " + std::to_string(fLayout.T));
+      steps = static_cast<std::size_t>(length);
    }
    if (fLayout.has_mask) {
       const auto is_mask = [&](std::size_t t) {
@@ -33,6 +41,13 @@ void SequenceBuffer::add(const std::vector<float> &variables, double length)
       while (steps > 0 && is_mask(steps - 1))
          --steps;
    }
+   const auto check = [&](std::size_t begin, std::size_t end) {
+      for (std::size_t n = begin; n < end; ++n)
+         if (!std::isfinite(variables[n]))
+            throw EventError("is " + written(variables[n]) + ", expected a finite number", n);
+   };
+   check(0, steps * D);
+   check(fLayout.T * D, variables.size());
    fValues.insert(fValues.end(), variables.begin(), variables.begin() + static_cast<std::ptrdiff_t>(steps * D));
    fOffsets.push_back(fOffsets.back() + static_cast<std::int64_t>(steps));
    for (std::size_t n = fLayout.T * D; n < variables.size(); ++n)

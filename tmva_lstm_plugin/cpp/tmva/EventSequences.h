@@ -2,6 +2,7 @@
 /// From the flat variables of a TMVA event to a sequence, and many of them as values and offsets. Plain C++.
 #pragma once
 
+#include "core/error.h"
 #include "core/network.h"
 
 #include <cstdint>
@@ -25,13 +26,27 @@ struct EventLayout {
    std::size_t n_variables() const { return T * D + E + (length == Length::Variable ? 1 : 0); }
 };
 
+/// An event that cannot be taken. what() says why, not which event: that is known where it comes from.
+class EventError : public tmva_lstm::ArgumentError {
+public:
+   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+   explicit EventError(const std::string &text, std::size_t variable = kNone) : ArgumentError(text), fVariable(variable) {}
+   /// The variable whose value is not finite; kNone: something else is wrong with the event.
+   std::size_t variable() const { return fVariable; }
+
+private:
+   std::size_t fVariable;
+};
+
 /// Events as values and offsets, with what they are to give.
 class SequenceBuffer {
 public:
    explicit SequenceBuffer(const EventLayout &layout) : fLayout(layout) {}
 
    /// Adds an event. `variables` has layout.n_variables() numbers; `length` is the number of true steps, ignored where the layout has
-   /// none. Throws tmva_lstm::ArgumentError for a length that is no number of at least 0, and for values that are not finite.
+   /// none. Throws EventError, with nothing added, for a length that is no whole number from 0 to T, and for values that are not
+   /// finite; those of padded steps are not looked at.
    void add(const std::vector<float> &variables, double length);
    void add_label(std::int32_t label) { fLabels.push_back(label); }
    void add_target(float target) { fTargets.push_back(target); }

@@ -6,7 +6,9 @@
 #include "EventSequences.h"
 #include "OptionText.h"
 #include "PermutationRanking.h"
+#include "Refusal.h"
 #include "SequenceModel.h"
+#include "TmvaEvents.h"
 #include "TrainingLog.h"
 #include "WeightsNode.h"
 
@@ -96,55 +98,6 @@ void MethodLSTM::DeclareOptions()
 
 namespace {
 
-/// One line of what is wrong, and FATAL: an exception in a modern TMVA, the end of the process in an old one.
-void fatal(MsgLogger &log, const std::string &lines)
-{
-   std::size_t start = 0;
-   for (std::size_t stop; (stop = lines.find('\n', start)) != std::string::npos; start = stop + 1)
-      log << kERROR << lines.substr(start, stop - start) << Endl;
-   log << kFATAL << lines.substr(start) << Endl;
-}
-
-/// The arrays that the variables begin with, if they are all of one size.
-VariableShape shape_of(DataSetInfo &data)
-{
-   VariableShape shape;
-   shape.n_variables = data.GetNVariables();
-   std::vector<std::pair<TString, std::size_t>> runs; // expression and how often in a row
-   for (UInt_t n = 0; n < data.GetNVariables(); ++n) {
-      const TString &expression = data.GetVariableInfo(n).GetExpression();
-      if (!runs.empty() && runs.back().first == expression)
-         ++runs.back().second;
-      else
-         runs.emplace_back(expression, 1);
-   }
-   if (runs.empty() || runs.front().second < 2)
-      return shape;
-   for (const auto &run : runs) {
-      if (run.second != runs.front().second)
-         break;
-      ++shape.arrays;
-   }
-   shape.array_size = runs.front().second;
-   return shape;
-}
-
-/// Number of true steps of an event, as far as its layout has one; spectators are never transformed, so the raw event has them.
-double length_of(const EventLayout &layout, const Event &event, const Event &raw)
-{
-   switch (layout.length) {
-   case EventLayout::Length::Variable: return event.GetValue(static_cast<UInt_t>(layout.length_index));
-   case EventLayout::Length::Spectator: return raw.GetSpectator(static_cast<UInt_t>(layout.length_index));
-   default: return 0;
-   }
-}
-
-/// The class of an event as the core counts: TMVA's own number, or of two classes 1 for the signal.
-std::int32_t label_of(const Event &event, bool multiclass, UInt_t signal)
-{
-   return multiclass ? static_cast<std::int32_t>(event.GetClass()) : event.GetClass() == signal;
-}
-
 /// Training histories came to TMVA in 6.08; an older one goes without.
 template <class Method>
 auto add_history(Method &method, const char *name, std::size_t epoch, double value, int)
@@ -157,18 +110,6 @@ void add_history(Method &, const char *, std::size_t, double, long)
 {
 }
 
-/// Its name is a TString here and a const char * there.
-std::string class_name(DataSetInfo &data, UInt_t n)
-{
-   return TString(data.GetClassInfo(static_cast<Int_t>(n))->GetName()).Data();
-}
-
-/// "a[3]" of an array declared as a whole, as every TMVA has it.
-std::string variable_name(DataSetInfo &data, UInt_t n)
-{
-   return data.GetVariableInfo(n).GetInternalName().Data();
-}
-
 } // namespace
 
 void MethodLSTM::ProcessOptions()
@@ -176,6 +117,11 @@ void MethodLSTM::ProcessOptions()
    Implementation &my = *fImplementation;
    const Task task = DoRegression() ? Task::Regression : DoMulticlass() ? Task::Multiclass : Task::Binary;
    std::vector<std::string> wrong;
+   TString options = GetOptions();
+   options.ToLower();
+   // TMVA's method "Boost" hands its own options on to what it boosts
+   if (options.Contains("boost_num"))
+      wrong.push_back("Boost_num is not offered: an LSTM is not boosted; leave out the options that begin with Boost_");
    VariableShape variables = shape_of(DataInfo());
    EventLayout layout;
    layout.length_name = fLengthName.Data();
@@ -202,6 +148,7 @@ void MethodLSTM::ProcessOptions()
                          near_miss(layout.length_name, known));
       if (layout.length == EventLayout::Length::Variable) {
          --variables.n_variables; // it is no input of the network
+         variables.length_name = layout.length_name;
          if (GetTransformationHandler().GetTransformationList().GetSize() > 0)
             wrong.push_back("Length=" + layout.length_name + " is a variable, which VarTransform would change; declare it with "
                             "AddSpectator, or book without VarTransform");
@@ -232,7 +179,7 @@ void MethodLSTM::ProcessOptions()
       wrong.push_back("Length=" + layout.length_name + " is variable " + std::to_string(layout.length_index) +
                       ", which InputLayout takes as a step; declare it after the steps, or as a spectator");
    if (!wrong.empty())
-      fatal(Log(), BookingError(wrong).what());
+      refuse(Log(), BookingError(wrong).what());
    my.layout = layout;
    for (const std::string &line : my.booking.notes)
       Log() << kINFO << line << Endl;
@@ -245,96 +192,142 @@ UInt_t MethodLSTM::Threads() const
 
 void MethodLSTM::Train()
 {
+   // from here on, for gathering the events takes time as well
+   const SignalWatch watch;
+   try {
+      guarded(Log(), "training: ", [&] { TrainGuarded(watch); });
+   } catch (...) {
+      Event::SetIsTraining(kFALSE); // as TMVA does after a training; what comes next must not drop negative weights
+      throw;
+   }
+}
+
+SequenceBuffer MethodLSTM::TrainingEvents()
+{
+   const Implementation &my = *fImplementation;
+   const Bool_t drop_negative = IgnoreEventsWithNegWeightsInTraining();
+   const UInt_t signal = DoRegression() || DoMulticlass() ? 0 : DataInfo().GetSignalClassIndex();
+   SequenceBuffer events(my.layout);
+   const std::vector<TMVA::Event *> &collection = GetEventCollection(Types::kTraining);
+   std::vector<float> variables;
+   std::size_t dropped = 0;
+   for (std::size_t n = 0; n < collection.size(); ++n) {
+      const Event &event = *collection[n];
+      if (drop_negative && event.GetWeight() < 0) {
+         ++dropped;
+         continue;
+      }
+      // spectators are what they were before any transformation
+      const Event *raw = Data()->GetEvent(static_cast<Long64_t>(n), Types::kTraining);
+      variables.assign(event.GetValues().begin(), event.GetValues().end());
+      try {
+         events.add(variables, length_of(my.layout, event, *raw));
+      } catch (const EventError &error) {
+         refuse(Log(), "training event " + std::to_string(n) + " of " + std::to_string(collection.size()) + ": " +
+                          problem_of(error, DataInfo()) + "; mend it, or cut such events away");
+      }
+      const auto check = [&](const std::string &what, double value) {
+         if (!std::isfinite(value))
+            refuse(Log(), "training event " + std::to_string(n) + " of " + std::to_string(collection.size()) + ": " + what + " is " +
+                             std::to_string(value) + ", expected a finite number; mend it, or cut such events away");
+      };
+      if (DoRegression())
+         for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k) {
+            check("target '" + std::string(DataInfo().GetTargetInfo(k).GetInternalName().Data()) + "'", event.GetTarget(k));
+            events.add_target(event.GetTarget(k));
+         }
+      else
+         events.add_label(label_of(event, DoMulticlass(), signal));
+      check("the weight", event.GetWeight());
+      events.add_weight(event.GetWeight());
+   }
+   if (dropped)
+      Log() << kINFO << dropped << " training events with a negative weight are left out (IgnoreNegWeightsInTraining)" << Endl;
+   return events;
+}
+
+void MethodLSTM::TrainGuarded(const SignalWatch &watch)
+{
    Implementation &my = *fImplementation;
    const bool regression = DoRegression();
-   const Bool_t drop_negative = IgnoreEventsWithNegWeightsInTraining();
-   const UInt_t signal = regression || DoMulticlass() ? 0 : DataInfo().GetSignalClassIndex();
-   SequenceBuffer events(my.layout);
-   try {
-      const std::vector<TMVA::Event *> &collection = GetEventCollection(Types::kTraining);
-      std::vector<float> variables;
-      std::size_t dropped = 0;
-      for (std::size_t n = 0; n < collection.size(); ++n) {
-         const Event &event = *collection[n];
-         if (drop_negative && event.GetWeight() < 0) {
-            ++dropped;
-            continue;
-         }
-         // spectators are what they were before any transformation
-         const Event *raw = Data()->GetEvent(static_cast<Long64_t>(n), Types::kTraining);
-         variables.assign(event.GetValues().begin(), event.GetValues().end());
-         events.add(variables, length_of(my.layout, event, *raw));
-         if (regression)
-            for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k)
-               events.add_target(event.GetTarget(k));
-         else
-            events.add_label(label_of(event, DoMulticlass(), signal));
-         events.add_weight(event.GetWeight());
-      }
-      if (dropped)
-         Log() << kINFO << dropped << " training events with a negative weight are left out (IgnoreNegWeightsInTraining)" << Endl;
-
-      ModelNames names;
-      for (UInt_t n = 0; n < my.layout.n_variables(); ++n)
-         if (n < my.layout.D)
-            names.features.push_back(variable_name(DataInfo(), n));
-         else if (n >= my.layout.T * my.layout.D &&
-                  (my.layout.length != EventLayout::Length::Variable || n != my.layout.length_index))
-            names.event_features.push_back(variable_name(DataInfo(), n));
-      if (regression)
-         for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k)
-            names.targets.push_back(DataInfo().GetTargetInfo(k).GetInternalName().Data());
-      else if (DoMulticlass())
-         for (UInt_t k = 0; k < DataInfo().GetNClasses(); ++k)
-            names.classes.push_back(class_name(DataInfo(), k));
-      else
-         names.classes = {class_name(DataInfo(), 1 - signal), class_name(DataInfo(), signal)};
-
-      EpochLog log(Log(), my.booking, events.size(), Threads());
-      const SignalWatch watch;
-      my.report = TrainingReport();
-      const auto start = std::chrono::steady_clock::now();
-      my.model.reset(new SequenceModel(SequenceModel::train(
-         my.booking, regression ? Task::Regression : DoMulticlass() ? Task::Multiclass : Task::Binary, events, names, Threads(),
-         my.report, [&watch] { return !watch.signalled(); },
-         [&](const tmva_lstm::EpochRecord &record) {
-            log.line(record);
-            add_history(*this, "trainingError", record.epoch, record.loss, 0);
-            if (std::isfinite(record.validation_loss))
-               add_history(*this, "valError", record.epoch, record.validation_loss, 0);
-            return !watch.signalled();
-         })));
-      my.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      log.finish(my.report, watch.signalled(), my.seconds);
-      tmva_lstm::ModelDocument &document = my.model->document();
-      write_layout(document, my.layout);
-      write_options(document, {{"InputLayout", fInputLayout.Data()},
-                               {"Layout", fLayout.Data()},
-                               {"TrainingStrategy", fTrainingStrategy.Data()},
-                               {"ErrorStrategy", fErrorStrategy.Data()},
-                               {"WeightInitialization", fWeightInitialization.Data()},
-                               {"ValidationSize", fValidationSize.Data()},
-                               {"RandomSeed", std::to_string(fRandomSeed)}});
-      write_training(document, my.report);
-      write_provenance(document, gROOT->GetVersion(), Threads(), my.seconds);
-   } catch (const tmva_lstm::Error &error) {
-      fatal(Log(), error.what());
+   const SequenceBuffer events = TrainingEvents();
+   ModelNames names;
+   for (UInt_t n = 0; n < my.layout.n_variables(); ++n)
+      if (n < my.layout.D)
+         names.features.push_back(variable_name(DataInfo(), n));
+      else if (n >= my.layout.T * my.layout.D &&
+               (my.layout.length != EventLayout::Length::Variable || n != my.layout.length_index))
+         names.event_features.push_back(variable_name(DataInfo(), n));
+   if (regression) {
+      for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k)
+         names.targets.push_back(DataInfo().GetTargetInfo(k).GetInternalName().Data());
+   } else if (DoMulticlass()) {
+      for (UInt_t k = 0; k < DataInfo().GetNClasses(); ++k)
+         names.classes.push_back(class_name(DataInfo(), k));
+   } else {
+      const UInt_t signal = DataInfo().GetSignalClassIndex();
+      names.classes = {class_name(DataInfo(), 1 - signal), class_name(DataInfo(), signal)};
    }
+
+   EpochLog log(Log(), my.booking, events.size(), Threads());
+   my.report = TrainingReport();
+   const auto start = std::chrono::steady_clock::now();
+   std::size_t batches = 0;
+   const auto keep_going = [&] {
+      if (watch.signalled() && batches == 0)
+         refuse(Log(), std::string("stopped by ") + watch.name() + " before anything was learnt; no weights are kept");
+      ++batches;
+      return !watch.signalled();
+   };
+   my.model.reset(new SequenceModel(SequenceModel::train(
+      my.booking, regression ? Task::Regression : DoMulticlass() ? Task::Multiclass : Task::Binary, events, names, Threads(),
+      my.report, keep_going,
+      [&](const tmva_lstm::EpochRecord &record) {
+         log.line(record);
+         add_history(*this, "trainingError", record.epoch, record.loss, 0);
+         if (std::isfinite(record.validation_loss))
+            add_history(*this, "valError", record.epoch, record.validation_loss, 0);
+         return !watch.signalled();
+      })));
+   my.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+   log.finish(my.report, watch, my.seconds);
+   tmva_lstm::ModelDocument &document = my.model->document();
+   write_layout(document, my.layout);
+   write_options(document, {{"InputLayout", fInputLayout.Data()},
+                            {"Layout", fLayout.Data()},
+                            {"TrainingStrategy", fTrainingStrategy.Data()},
+                            {"ErrorStrategy", fErrorStrategy.Data()},
+                            {"WeightInitialization", fWeightInitialization.Data()},
+                            {"ValidationSize", fValidationSize.Data()},
+                            {"RandomSeed", std::to_string(fRandomSeed)}});
+   write_training(document, my.report);
+   write_provenance(document, gROOT->GetVersion(), Threads(), my.seconds);
+}
+
+const SequenceModel &MethodLSTM::Model() const
+{
+   if (!fImplementation->model)
+      refuse(Log(), std::string("method '") + GetName() + "' has no network yet: call TrainAllMethods, or read a weights file");
+   return *fImplementation->model;
 }
 
 std::vector<Float_t> MethodLSTM::ScoresOfEvent()
 {
    const Implementation &my = *fImplementation;
+   const SequenceModel &model = Model();
    const Event *raw = fTmpEvent ? fTmpEvent : Data()->GetEvent();
    const Event *event = GetEvent();
    SequenceBuffer one(my.layout);
    try {
       one.add(event->GetValues(), length_of(my.layout, *event, *raw));
-      return my.model->scores(one, 1);
-   } catch (const tmva_lstm::Error &error) {
-      fatal(Log(), error.what());
+   } catch (const EventError &error) {
+      const std::string problem = "event to be evaluated: " + problem_of(error, DataInfo());
+      if (error.variable() == EventError::kNone)
+         refuse(Log(), problem);
+      Log() << kERROR << problem << "; the answer is " << kNoAnswer << Endl;
+      return {};
    }
-   return {};
+   return guarded(Log(), "evaluation: ", [&] { return model.scores(one, 1); });
 }
 
 Double_t MethodLSTM::GetMvaValue(Double_t *errLower, Double_t *errUpper)
@@ -342,7 +335,7 @@ Double_t MethodLSTM::GetMvaValue(Double_t *errLower, Double_t *errUpper)
    NoErrorCalc(errLower, errUpper);
    // two classes: background and signal; more: TMVA asks for GetMulticlassValues
    const std::vector<Float_t> scores = ScoresOfEvent();
-   return scores.size() == 2 ? scores[1] : scores[0];
+   return scores.empty() ? kNoAnswer : scores.size() == 2 ? scores[1] : scores[0];
 }
 
 std::vector<Double_t> MethodLSTM::GetMvaValues(Long64_t firstEvt, Long64_t lastEvt, Bool_t logProgress)
@@ -353,28 +346,40 @@ std::vector<Double_t> MethodLSTM::GetMvaValues(Long64_t firstEvt, Long64_t lastE
       firstEvt = 0;
    if (lastEvt < 0 || lastEvt > n_events || firstEvt > lastEvt)
       lastEvt = n_events;
-   std::vector<Double_t> values;
-   values.reserve(static_cast<std::size_t>(std::max<Long64_t>(0, lastEvt - firstEvt)));
+   std::vector<Double_t> values(static_cast<std::size_t>(std::max<Long64_t>(0, lastEvt - firstEvt)), kNoAnswer);
    constexpr Long64_t kBatch = 8192;
+   const SequenceModel &model = Model();
+   const std::size_t outputs = model.outputs();
    const auto start = std::chrono::steady_clock::now();
-   try {
-      SequenceBuffer events(my.layout);
-      for (Long64_t first = firstEvt; first < lastEvt; first += kBatch) {
-         events.clear();
-         for (Long64_t n = first; n < std::min(first + kBatch, lastEvt); ++n) {
-            Data()->SetCurrentEvent(n);
-            const Event *raw = Data()->GetEvent();
-            const Event *event = GetEvent(raw);
+   SequenceBuffer events(my.layout);
+   std::vector<std::size_t> places; // in `values`
+   std::size_t without = 0;         // events without an answer
+   std::string first_problem;
+   for (Long64_t first = firstEvt; first < lastEvt; first += kBatch) {
+      events.clear();
+      places.clear();
+      for (Long64_t n = first; n < std::min(first + kBatch, lastEvt); ++n) {
+         Data()->SetCurrentEvent(n);
+         const Event *raw = Data()->GetEvent();
+         const Event *event = GetEvent(raw);
+         try {
             events.add(event->GetValues(), length_of(my.layout, *event, *raw));
+            places.push_back(static_cast<std::size_t>(n - firstEvt));
+         } catch (const EventError &error) {
+            const std::string problem = "event " + std::to_string(n) + ": " + problem_of(error, DataInfo());
+            if (error.variable() == EventError::kNone)
+               refuse(Log(), problem);
+            if (++without == 1)
+               first_problem = problem;
          }
-         const std::vector<Float_t> scores = my.model->scores(events, Threads());
-         const std::size_t outputs = my.model->outputs();
-         for (std::size_t n = 0; n < events.size(); ++n)
-            values.push_back(scores[n * outputs + (outputs == 2 ? 1 : 0)]);
       }
-   } catch (const tmva_lstm::Error &error) {
-      fatal(Log(), error.what());
+      const std::vector<Float_t> scores = guarded(Log(), "evaluation: ", [&] { return model.scores(events, Threads()); });
+      for (std::size_t n = 0; n < places.size(); ++n)
+         values[places[n]] = scores[n * outputs + (outputs == 2 ? 1 : 0)];
    }
+   if (without)
+      Log() << kERROR << without << " event(s) have values that are not finite, the first is " << first_problem << "; their answer is "
+            << kNoAnswer << Endl;
    if (logProgress) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       Log() << kINFO << "Evaluation of " << GetMethodName() << " on " << values.size() << " events took " << seconds << " s" << Endl;
@@ -387,6 +392,8 @@ const std::vector<Float_t> &MethodLSTM::GetMulticlassValues()
    if (!fMulticlassReturnVal)
       fMulticlassReturnVal = new std::vector<Float_t>;
    *fMulticlassReturnVal = ScoresOfEvent();
+   if (fMulticlassReturnVal->empty())
+      fMulticlassReturnVal->assign(Model().outputs(), kNoAnswer);
    return *fMulticlassReturnVal;
 }
 
@@ -395,6 +402,10 @@ const std::vector<Float_t> &MethodLSTM::GetRegressionValues()
    if (!fRegressionReturnVal)
       fRegressionReturnVal = new std::vector<Float_t>;
    const std::vector<Float_t> scores = ScoresOfEvent();
+   if (scores.empty()) {
+      fRegressionReturnVal->assign(Model().outputs(), kNoAnswer);
+      return *fRegressionReturnVal;
+   }
    // a transformation of the targets has to be undone
    Event transformed(*GetEvent());
    for (UInt_t k = 0; k < scores.size(); ++k)
@@ -451,23 +462,27 @@ void MethodLSTM::AddWeightsXMLTo(void *parent) const
 void MethodLSTM::ReadWeightsFromXML(void *weights)
 {
    Implementation &my = *fImplementation;
-   try {
+   const std::string where = "weights file '" + std::string(GetWeightFileName().Data()) + "': ";
+   guarded(Log(), where, [&] {
       void *model = find_child(weights, "LSTMModel");
       if (!model)
-         throw tmva_lstm::ModelError("there is no LSTMModel in <Weights>; the file is not one of an LSTM");
+         throw tmva_lstm::ModelError("there is no LSTMModel in <Weights>; the method was written before it was trained, or the file "
+                                     "is not one of an LSTM");
       my.model.reset(new SequenceModel(tmva_lstm::from_node(read_node(model))));
       my.layout = read_layout(my.model->document());
-   } catch (const tmva_lstm::Error &error) {
-      fatal(Log(), std::string("weights file: ") + error.what());
-   }
+   });
    if (my.layout.n_variables() != DataInfo().GetNVariables())
-      fatal(Log(), "the weights file is for " + std::to_string(my.layout.n_variables()) + " variables, " +
-                      std::to_string(DataInfo().GetNVariables()) + " are declared");
+      refuse(Log(), where + "the network is for " + std::to_string(my.layout.n_variables()) + " variables, " +
+                       std::to_string(DataInfo().GetNVariables()) + " are declared");
+   if (my.layout.length == EventLayout::Length::Spectator && my.layout.length_index >= DataInfo().GetNSpectators())
+      refuse(Log(), where + "the number of steps is spectator " + std::to_string(my.layout.length_index) + ", '" +
+                       my.layout.length_name + "', and " + std::to_string(DataInfo().GetNSpectators()) +
+                       " are declared; declare it with AddSpectator");
 }
 
 void MethodLSTM::ReadWeightsFromStream(std::istream &)
 {
-   fatal(Log(), "weights of an LSTM are read from XML; the text format of before 2010 never had any");
+   refuse(Log(), "weights of an LSTM are read from XML; the text format of before 2010 never had any");
 }
 
 void MethodLSTM::MakeClassSpecific(std::ostream &out, const TString &className) const

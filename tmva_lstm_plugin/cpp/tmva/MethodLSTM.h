@@ -15,6 +15,12 @@
 #include "TMVA/MethodBase.h"
 #include "TMVA/Types.h"
 
+namespace tmva_lstm_tmva {
+class SequenceBuffer;
+class SequenceModel;
+class SignalWatch;
+} // namespace tmva_lstm_tmva
+
 namespace TMVA {
 
 class Ranking;
@@ -62,7 +68,13 @@ private:
    struct Implementation;
 
    UInt_t Threads() const;
-   /// Scores of the event under evaluation; their number is that of classes or targets.
+   /// The training events as sequences. Throws std::runtime_error for one that cannot be used, by its number.
+   tmva_lstm_tmva::SequenceBuffer TrainingEvents();
+   void TrainGuarded(const tmva_lstm_tmva::SignalWatch &watch);
+   /// The network. Throws std::runtime_error where there is none yet.
+   const tmva_lstm_tmva::SequenceModel &Model() const;
+   /// Scores of the event under evaluation; their number is that of classes or targets. Empty, with a line in the log, where a value
+   /// is not finite. Throws std::runtime_error for a number of steps out of range.
    std::vector<Float_t> ScoresOfEvent();
 
    TString fInputLayout;

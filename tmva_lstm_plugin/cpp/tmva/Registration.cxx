@@ -4,10 +4,12 @@
 
 #include "TMVA/ClassifierFactory.h"
 #include "TMVA/Types.h"
+#include "RVersion.h"
 #include "TPluginManager.h"
 #include "TROOT.h"
 
 #include <algorithm>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -23,9 +25,21 @@ TMVA::IMethod *create(const TString &job, const TString &title, TMVA::DataSetInf
    return new TMVA::MethodLSTM(job, title, data, text);
 }
 
+/// Releases of one ROOT x.y fit each other, x.y and x.z do not: rather not be there than crash later.
+bool fits_this_root()
+{
+   if (gROOT->GetVersionCode() >> 8 == ROOT_VERSION_CODE >> 8)
+      return true;
+   std::cerr << "libTMVALSTM was compiled for ROOT " ROOT_RELEASE ", this is ROOT " << gROOT->GetVersion()
+             << ": the method LSTM is not registered; compile it again with `tmva-lstm build-plugin`" << std::endl;
+   return false;
+}
+
 struct Registration {
    Registration()
    {
+      if (!fits_this_root())
+         return;
       // the library may be loaded twice under two names (ACLiC and a built one): registering twice would be fatal
       const std::vector<std::string> known = TMVA::ClassifierFactory::Instance().List();
       if (std::find(known.begin(), known.end(), "LSTM") != known.end())

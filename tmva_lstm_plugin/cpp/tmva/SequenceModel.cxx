@@ -50,9 +50,10 @@ struct Roles {
    std::size_t longest = 0;
 };
 
-Roles choose_roles(const Booking &booking, Task task, const SequenceBuffer &events, std::size_t classes,
+Roles choose_roles(const Booking &booking, Task task, const SequenceBuffer &events, const ModelNames &names,
                    TrainingReport &report)
 {
+   const std::size_t classes = task == Task::Regression ? 1 : names.classes.size();
    const std::vector<double> &weights = events.weights();
    std::vector<std::int64_t> used;
    std::vector<std::int32_t> labels;
@@ -106,13 +107,20 @@ Roles choose_roles(const Booking &booking, Task task, const SequenceBuffer &even
       total += weight;
    }
    for (std::size_t k = 0; k < classes; ++k) {
+      const std::string of_class = task == Task::Regression ? "" : "class '" + names.classes[k] + "'";
       if (counts[k] == 0)
-         throw ArgumentError("class " + std::to_string(k) + " has no event to train on; give more events, or a smaller ValidationSize");
+         throw ArgumentError((of_class.empty() ? "there is" : of_class + " has") + " no event to train on among " +
+                             std::to_string(used.size()) + "; give more events, or a smaller ValidationSize");
       if (!(sums[k] > 0))
-         throw ArgumentError("the weights of class " + std::to_string(k) + " sum to " + std::to_string(sums[k]) + " over " +
+         throw ArgumentError("the weights " + (of_class.empty() ? "" : "of " + of_class + " ") + "sum to " + std::to_string(sums[k]) + " over " +
                              std::to_string(counts[k]) + " training events, expected a sum above 0; check the weight "
                              "expression, or book with IgnoreNegWeightsInTraining");
    }
+   for (const TrainingOptions &phase : booking.phases)
+      if (phase.batch_size > roles.train.size() && phase.batch_size != kDefaultBatchSize)
+         throw ArgumentError("TrainingStrategy asks for BatchSize=" + std::to_string(phase.batch_size) + ", but there are " +
+                             std::to_string(roles.train.size()) + " events to train on (" + std::to_string(roles.validate.size()) +
+                             " validate); ask for a smaller one, or give more events");
    roles.weight_scale = static_cast<double>(roles.train.size()) / total;
    report.training_events = roles.train.size();
    report.validation_events = roles.validate.size();
@@ -172,8 +180,7 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
                                    std::size_t n_threads, TrainingReport &report, const std::function<bool()> &keep_going,
                                    const std::function<bool(const EpochRecord &)> &epoch_done)
 {
-   const std::size_t classes = task == Task::Regression ? 1 : names.classes.size();
-   const Roles roles = choose_roles(booking, task, given, classes, report);
+   const Roles roles = choose_roles(booking, task, given, names, report);
    SequenceBuffer events = given;
 
    ModelDocument document;

@@ -65,34 +65,40 @@ void EpochLog::line(const tmva_lstm::EpochRecord &record)
         << " | " << formatted("%8.0f", static_cast<double>(record.events) / seconds) << (record.best ? " best" : "") << Endl;
 }
 
-void EpochLog::finish(const TrainingReport &report, bool signalled, double seconds)
+void EpochLog::finish(const TrainingReport &report, const SignalWatch &watch, double seconds)
 {
    if (report.negative_events)
       fLog << kINFO << report.negative_events << " training events have a negative weight, "
            << formatted("%.3g", 100 * report.negative_share) << " % of the sum of |weight|; they are kept with their sign" << Endl;
    if (report.unused_events)
       fLog << kINFO << report.unused_events << " training events have weight 0 and are left out" << Endl;
-   if (signalled)
-      fLog << kWARNING << "stopped by a signal; what was learnt is kept" << Endl;
+   if (watch.signalled() && report.epochs.empty())
+      fLog << kWARNING << "stopped by " << watch.name() << " in the first epoch; what it has learnt so far is kept" << Endl;
+   else if (watch.signalled())
+      fLog << kWARNING << "stopped by " << watch.name() << " after " << report.epochs.size() << " epoch(s); the "
+           << (report.validation_events ? "best" : "last") << " weights so far are kept" << Endl;
    fLog << kINFO << report.training_events << " events trained, " << report.validation_events << " validated, "
         << report.epochs.size() << " epochs in " << formatted("%.3g", seconds) << " s" << Endl;
 }
 
 namespace {
 
-volatile std::sig_atomic_t gSignalled = 0;
-void (*gBefore[2])(int) = {SIG_DFL, SIG_DFL};
+volatile std::sig_atomic_t gSignalled = 0; ///< the signal's number
 constexpr int kSignals[2] = {SIGINT, SIGTERM};
+/// Whole, for a handler of Python or ROOT is more than its function.
+struct sigaction gBefore[2];
+bool gWatched[2];
 
 void restore()
 {
    for (int n = 0; n < 2; ++n)
-      std::signal(kSignals[n], gBefore[n]);
+      if (gWatched[n])
+         sigaction(kSignals[n], &gBefore[n], nullptr);
 }
 
-void note(int)
+void note(int number)
 {
-   gSignalled = 1;
+   gSignalled = number;
    restore();
 }
 
@@ -101,10 +107,16 @@ void note(int)
 SignalWatch::SignalWatch()
 {
    gSignalled = 0;
-   for (int n = 0; n < 2; ++n) {
-      const auto before = std::signal(kSignals[n], note);
-      gBefore[n] = before == SIG_ERR ? SIG_DFL : before;
-   }
+   struct sigaction action = {};
+   action.sa_handler = note;
+   action.sa_flags = SA_RESTART;
+   sigemptyset(&action.sa_mask);
+   for (const int number : kSignals)
+      sigaddset(&action.sa_mask, number); // note() is not to be interrupted by the other one
+   for (int n = 0; n < 2; ++n)
+      gWatched[n] = sigaction(kSignals[n], nullptr, &gBefore[n]) == 0 && gBefore[n].sa_handler != SIG_IGN;
+   for (int n = 0; n < 2; ++n)
+      gWatched[n] = gWatched[n] && sigaction(kSignals[n], &action, nullptr) == 0;
 }
 
 SignalWatch::~SignalWatch()
@@ -116,6 +128,11 @@ SignalWatch::~SignalWatch()
 bool SignalWatch::signalled() const
 {
    return gSignalled != 0;
+}
+
+const char *SignalWatch::name() const
+{
+   return gSignalled == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 
 void write_monitoring(const TrainingReport &report, const TString &title)

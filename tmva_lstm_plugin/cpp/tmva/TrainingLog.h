@@ -12,20 +12,8 @@ namespace tmva_lstm_tmva {
 /// Threads to use: `asked`, or with 0 ROOT's pool if implicit multithreading is on, else all processors.
 unsigned thread_count(int asked);
 
-/// One line an epoch.
-class EpochLog {
-public:
-   EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_events, unsigned n_threads);
-   void line(const tmva_lstm::EpochRecord &record);
-   void finish(const TrainingReport &report, bool signalled, double seconds);
-
-private:
-   TMVA::MsgLogger &fLog;
-   double fLast;
-};
-
 /// While it lives, the first SIGINT or SIGTERM is only noted, so that a training can end at the next batch and keep what was
-/// learnt; the second one acts as it did before.
+/// learnt; the second one acts as it did before. A signal that was ignored stays so. Afterwards all is as it was.
 class SignalWatch {
 public:
    SignalWatch();
@@ -33,6 +21,20 @@ public:
    SignalWatch(const SignalWatch &) = delete;
    SignalWatch &operator=(const SignalWatch &) = delete;
    bool signalled() const;
+   /// Of the signal that came.
+   const char *name() const;
+};
+
+/// One line an epoch.
+class EpochLog {
+public:
+   EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_events, unsigned n_threads);
+   void line(const tmva_lstm::EpochRecord &record);
+   void finish(const TrainingReport &report, const SignalWatch &watch, double seconds);
+
+private:
+   TMVA::MsgLogger &fLog;
+   double fLast;
 };
 
 /// Histograms of the losses over the epochs into the current directory.

@@ -80,7 +80,8 @@ MsgLogger &MsgLogger::Endmsg(MsgLogger &logger)
 void MsgLogger::Send()
 {
    const EMsgType type = fActiveType;
-   std::istringstream lines(str() + "\n");
+   const std::string text = str();
+   std::istringstream lines(text + "\n");
    str("");
    fActiveType = kINFO; // a message without a level is an information
    const bool fatal = type == kFATAL;
@@ -101,7 +102,7 @@ void MsgLogger::Send()
    }
    if (fatal) {
       std::cout << "***> abort program execution" << std::endl;
-      throw std::runtime_error("FATAL error");
+      throw std::runtime_error("FATAL error: " + text); // TMVA's own says no more than "FATAL error"
    }
 }
 

@@ -263,8 +263,9 @@ void TreeEventReader::ReportNotFinite()
    if (!fNotFinite.empty()) {
       fLog << kWARNING << "Values that are not finite, in events that pass the cuts:" << Endl;
       list(fNotFinite);
-      fLog << kFATAL << "Events with NaN or infinite values cannot be trained on. Remove them with a cut, for example "
-                        "TMath::Finite(x), or mend the branch."
+      const auto &first = *fNotFinite.begin();
+      fLog << kFATAL << "Events with NaN or infinite values cannot be trained on, such as entry " << first.second.firstEntry << ": "
+           << first.first << ". Remove them with a cut, for example TMath::Finite(x), or mend the branch."
            << Endl;
    }
 }

@@ -1,0 +1,68 @@
+#include "TmvaEvents.h"
+
+#include "TMVA/VariableInfo.h"
+#include "TString.h"
+
+#include <vector>
+
+namespace tmva_lstm_tmva {
+
+using TMVA::DataSetInfo;
+using TMVA::Event;
+
+VariableShape shape_of(DataSetInfo &data)
+{
+   VariableShape shape;
+   shape.n_variables = data.GetNVariables();
+   std::vector<std::pair<TString, std::size_t>> runs; // expression and how often in a row
+   for (UInt_t n = 0; n < data.GetNVariables(); ++n) {
+      const TString &expression = data.GetVariableInfo(n).GetExpression();
+      if (!runs.empty() && runs.back().first == expression)
+         ++runs.back().second;
+      else
+         runs.emplace_back(expression, 1);
+   }
+   if (runs.empty() || runs.front().second < 2)
+      return shape;
+   for (const auto &run : runs) {
+      if (run.second != runs.front().second)
+         break;
+      ++shape.arrays;
+   }
+   shape.array_size = runs.front().second;
+   return shape;
+}
+
+double length_of(const EventLayout &layout, const Event &event, const Event &raw)
+{
+   switch (layout.length) {
+   case EventLayout::Length::Variable: return event.GetValue(static_cast<UInt_t>(layout.length_index));
+   case EventLayout::Length::Spectator: return raw.GetSpectator(static_cast<UInt_t>(layout.length_index));
+   default: return 0;
+   }
+}
+
+std::int32_t label_of(const Event &event, bool multiclass, UInt_t signal)
+{
+   return multiclass ? static_cast<std::int32_t>(event.GetClass()) : event.GetClass() == signal;
+}
+
+std::string class_name(DataSetInfo &data, UInt_t n)
+{
+   // a TString here and a const char * there
+   return TString(data.GetClassInfo(static_cast<Int_t>(n))->GetName()).Data();
+}
+
+std::string variable_name(DataSetInfo &data, UInt_t n)
+{
+   return data.GetVariableInfo(n).GetInternalName().Data();
+}
+
+std::string problem_of(const EventError &error, DataSetInfo &data)
+{
+   if (error.variable() == EventError::kNone)
+      return error.what();
+   return "variable '" + variable_name(data, static_cast<UInt_t>(error.variable())) + "' " + error.what();
+}
+
+} // namespace tmva_lstm_tmva

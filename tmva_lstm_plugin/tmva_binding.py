@@ -1,0 +1,175 @@
+"""TMVA's methods from PyROOT, called once and with errors that arrive.
+
+PyROOT tries the overloads of a C++ method one after the other.  When the right one throws, it goes on with the others, calls the
+right one a second time with more conversions allowed, and in the end reports a ``TypeError`` without a word of the
+exception.  An enumerator such as ``TMVA.Types.kBDT`` it takes for a text.  So :func:`bind_overloads` puts functions in place
+of the methods that throw, each of which picks one overload by what it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelFileError
+
+__all__ = ["bind_overloads", "call_overload", "check_whole", "text_of"]
+
+_bound = False
+
+
+def bind_overloads(ROOT: Any) -> None:
+    """Bind ``Factory.BookMethod``, ``Reader.BookMVA``, ``Reader.Evaluate...`` and ``DataLoader.PrepareTrainingAndTestTree``.
+
+    They take what they took before, keyword options included, and raise what the C++ method throws.  It happens when the classes
+    are first used, once in a process.
+
+    Parameters
+    ----------
+    ROOT : module
+        PyROOT.
+    """
+    global _bound
+    if _bound:
+        return
+    _bound = True
+    ROOT.pythonization(["Factory", "Reader", "DataLoader"], ns="TMVA")(_replace_methods)
+
+
+_REPLACED: dict[str, dict[str, Callable[..., Any]]] = {}
+
+
+def _replace_methods(klass: Any, name: str) -> None:
+    for method, function in _REPLACED[name.removeprefix("TMVA::")].items():
+        original = f"_{method}"
+        # PyROOT itself (since 6.28) keeps the C++ method under this name where it adds keywords
+        if original not in klass.__dict__:
+            setattr(klass, original, getattr(klass, method))
+        setattr(klass, method, function)
+
+
+def call_overload(method: Any, overloads: tuple[str, ...], arguments: tuple[Any, ...]) -> Any:
+    """Call one overload of a C++ method.
+
+    Parameters
+    ----------
+    method : CPPOverload
+        The bound method.
+    overloads : tuple of str
+        Its argument types, as this or that version of TMVA writes them; the first that exists is called, or what PyROOT
+        chooses if none does.
+    arguments : tuple
+        What it is called with.
+
+    Returns
+    -------
+    object
+    """
+    chosen: Callable[..., Any] = method
+    for signature in overloads:
+        try:
+            chosen = method.__overload__(signature)
+            break
+        except LookupError:
+            continue
+    return chosen(*arguments)
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says; of a C++ exception just its own text, without PyROOT's signature in front."""
+    what = getattr(error, "what", None)
+    text = str(what()) if callable(what) else str(error)
+    return text.strip() or type(error).__name__
+
+
+def check_whole(path: Path) -> None:
+    """Refuse a file that is cut off or no TMVA weights file; an old TMVA ends the process over one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file that exists.
+
+    Raises
+    ------
+    ModelFileError
+        It does not begin or does not end as TMVA's weights files do.
+    """
+    with open(path, "rb") as file:
+        begin = file.read(4096)
+        file.seek(max(0, path.stat().st_size - 4096))
+        end = file.read().rstrip()
+    if b"<MethodSetup" not in begin:
+        raise ModelFileError(f"'{path}' is no weights file of TMVA: there is no <MethodSetup> at its beginning")
+    if not end.endswith(b"</MethodSetup>"):
+        raise ModelFileError(
+            f"'{path}' is cut off: it ends in {end[-20:].decode('utf-8', 'replace')!r}, expected </MethodSetup>; copy it "
+            "again, or train again if the disk was full"
+        )
+
+
+def _with_options(arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """Append keyword options in TMVA's grammar, as PyROOT's own keywords do."""
+    if not options:
+        return arguments
+    words = [(key if value else f"!{key}") if isinstance(value, bool) else f"{key}={value}" for key, value in options.items()]
+    return (*arguments, ":".join(words))
+
+
+def _is_text(ROOT: Any, value: Any) -> bool:
+    return isinstance(value, (str, bytes, ROOT.TString, ROOT.std.string))
+
+
+def _book_method(self: Any, *arguments: Any, **options: Any) -> Any:
+    """Book a method: ``BookMethod(loader, "LSTM", title, options)``, or with an enumerator of ``TMVA.Types``, or with keywords."""
+    import ROOT
+
+    arguments = _with_options(arguments, options)
+    with_loader = bool(arguments) and isinstance(arguments[0], getattr(ROOT.TMVA, "DataLoader", ()))
+    place = 1 if with_loader else 0
+    texts = "TString,TString"
+    if len(arguments) > place and not _is_text(ROOT, arguments[place]):
+        texts = "TMVA::Types::EMVA," + texts
+    else:
+        texts = "TString," + texts
+    return call_overload(self._BookMethod, ("TMVA::DataLoader*," + texts if with_loader else texts,), arguments)
+
+
+def _book_mva(self: Any, *arguments: Any) -> Any:
+    """Read a method: ``BookMVA(tag, weights_file)``, or ``BookMVA(TMVA.Types.kX, xml)``."""
+    import ROOT
+
+    if arguments and not _is_text(ROOT, arguments[0]):
+        return call_overload(self._BookMVA, ("TMVA::Types::EMVA,const char*",), arguments)
+    if len(arguments) > 1 and str(arguments[1]).endswith(".xml") and Path(str(arguments[1])).is_file():
+        check_whole(Path(str(arguments[1])))
+    return call_overload(self._BookMVA, ("const TString&,const TString&", "TString,TString"), arguments)
+
+
+def _prepare(self: Any, *arguments: Any, **options: Any) -> Any:
+    """Split the events: ``(cut, options)``, ``(cut_signal, cut_background, options)``, or ``(cut, n...)`` with numbers of events."""
+    import ROOT
+
+    arguments = _with_options(arguments, options)
+    n_cuts = 2 if len(arguments) == 3 and not isinstance(arguments[1], int) else 1
+    cuts = [ROOT.TCut(cut) if _is_text(ROOT, cut) else cut for cut in arguments[:n_cuts]]
+    rest = arguments[n_cuts:]
+    if n_cuts == 2:
+        overloads: tuple[str, ...] = ("TCut,TCut,const TString&", "TCut,TCut,TString")
+    elif rest and isinstance(rest[0], int):
+        counts = ",".join(["Int_t"] * (4 if len(rest) > 2 else 2))
+        tail = ",const TString&" if len(rest) > 2 else ""
+        overloads = (f"const TCut&,{counts}{tail}", f"TCut,{counts}{tail}")
+    else:
+        overloads = ("const TCut&,const TString&", "TCut,const TString&", "TCut,TString")
+    return call_overload(self._PrepareTrainingAndTestTree, overloads, (*cuts, *rest))
+
+
+_REPLACED.update(
+    {
+        "Factory": {"BookMethod": _book_method},
+        "Reader": {"BookMVA": _book_mva},
+        "DataLoader": {"PrepareTrainingAndTestTree": _prepare},
+    }
+)
