@@ -21,7 +21,6 @@ with warnings.catch_warnings():
 from tmva_lstm_plugin import tmva  # noqa: E402
 
 T, D = 4, 2
-T_RIGHT = 3  # the right region has a step less
 NAMES = [f"v{k}" for k in range(T * D)]
 SHORT = "Length=length:TrainingStrategy=MaxEpochs=8,BatchSize=50,LearningRate=1e-2:Layout=LSTM|6,LINEAR"
 
@@ -79,13 +78,11 @@ def part_of(weights, title, folder):
     raise AssertionError(f"no part {title} in {weights}")
 
 
-def sequences_of(arrays, steps):
+def sequences_of(arrays, features, **more):
     """What the method has to make of TMVA's padded columns."""
-    lengths = np.minimum(arrays["length"].astype(int), steps)
-    rows = np.stack([arrays[name] for name in NAMES], axis=1).astype(np.float32).reshape(-1, T, D)
-    return Sequences.from_lists(
-        [row[:length] for row, length in zip(rows, lengths, strict=True)], feature_names=NAMES[:D]
-    )
+    rows = np.stack([arrays[name] for name in NAMES], axis=1).astype(np.float32).reshape(-1, T, D)[:, :, :features]
+    lists = [row[: int(length)] for row, length in zip(rows, arrays["length"], strict=True)]
+    return Sequences.from_lists(lists, feature_names=NAMES[:features], **more)
 
 
 READ = """
@@ -125,8 +122,8 @@ def test_category(tmp_path, monkeypatch, capfd, run_python, tmva_has, needs):
     lstm = ROOT.TMVA.Types.Instance().GetMethodType("LSTM")
     add = category.AddMethod
     assert add(ROOT.TCut("eta<0"), ":".join(NAMES), lstm, "Left", f"InputLayout={T}|{D}:{SHORT}")
-    right = ":".join(NAMES[: T_RIGHT * D])
-    assert add(ROOT.TCut("eta>=0"), right, lstm, "Right", f"InputLayout={T_RIGHT}|{D}:{SHORT}")
+    right = ":".join([*NAMES[::D], "eta"])  # one feature a step, and a spectator for an input
+    assert add(ROOT.TCut("eta>=0"), right, lstm, "Right", f"InputLayout={T}|1:{SHORT}")
     factory.TrainAllMethods()
     factory.TestAllMethods()
     factory.EvaluateAllMethods()
@@ -137,9 +134,11 @@ def test_category(tmp_path, monkeypatch, capfd, run_python, tmva_has, needs):
     assert auc(in_tree, arrays["classID"] == 0) > 0.8
     # each part by Python, on the events of its region
     weights = tmp_path / "regions" / "weights" / "job_Regions.weights.xml"
-    for title, region, steps in (("Left", arrays["eta"] < 0, T), ("Right", arrays["eta"] >= 0, T_RIGHT)):
+    eta = {"event_values": arrays["eta"].astype(np.float32)[:, None], "event_feature_names": ["eta"]}
+    regions = {"Left": (arrays["eta"] < 0, D, {}), "Right": (arrays["eta"] >= 0, 1, eta)}
+    for title, (region, features, more) in regions.items():
         model = part_of(weights, title, tmp_path)
-        scores = model.predict_proba(sequences_of(arrays, steps)[np.flatnonzero(region)])[:, 1]
+        scores = model.predict_proba(sequences_of(arrays, features, **more)[np.flatnonzero(region)])[:, 1]
         assert np.array_equal(in_tree[region], scores), title
     # and by a Reader in a process of its own
     (tmp_path / "columns.json").write_text(

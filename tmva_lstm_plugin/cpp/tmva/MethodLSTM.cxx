@@ -317,9 +317,10 @@ std::vector<Float_t> MethodLSTM::ScoresOfEvent()
    const SequenceModel &model = Model();
    const Event *raw = fTmpEvent ? fTmpEvent : Data()->GetEvent();
    const Event *event = GetEvent();
+   const EventInputs inputs = inputs_of(my.layout, *event, *raw);
    SequenceBuffer one(my.layout);
    try {
-      one.add(event->GetValues(), length_of(my.layout, *event, *raw));
+      one.add(inputs.values, inputs.length);
    } catch (const EventError &error) {
       const std::string problem = "event to be evaluated: " + problem_of(error, DataInfo());
       if (error.variable() == EventError::kNone)

@@ -42,6 +42,37 @@ double length_of(const EventLayout &layout, const Event &event, const Event &raw
    }
 }
 
+namespace {
+
+/// The embedded host has no Category, so its events are always in order.
+template <class AnyEvent>
+auto put_in_order(const AnyEvent &event, int) -> decltype(event.SetVariableArrangement(nullptr))
+{
+   event.SetVariableArrangement(nullptr);
+   event.GetValues(); // counts the variables anew
+}
+template <class AnyEvent>
+void put_in_order(const AnyEvent &, long)
+{
+}
+
+} // namespace
+
+EventInputs inputs_of(const EventLayout &layout, const Event &event, const Event &raw)
+{
+   EventInputs inputs;
+   for (UInt_t n = 0; n < event.GetNVariables(); ++n)
+      inputs.values.push_back(event.GetValue(n));
+   if (layout.length != EventLayout::Length::Spectator) {
+      inputs.length = length_of(layout, event, raw);
+      return inputs;
+   }
+   if (raw.IsDynamic())
+      put_in_order(raw, 0);
+   inputs.length = length_of(layout, event, raw);
+   return inputs;
+}
+
 std::int32_t label_of(const Event &event, bool multiclass, UInt_t signal)
 {
    return multiclass ? static_cast<std::int32_t>(event.GetClass()) : event.GetClass() == signal;
