@@ -9,6 +9,7 @@ of the methods that throw, each of which picks one overload by what it was given
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,13 @@ def bind_overloads(ROOT: Any) -> None:
     ROOT.pythonization(["Factory", "Reader", "DataLoader"], ns="TMVA")(_replace_methods)
 
 
-_REPLACED: dict[str, dict[str, Callable[..., Any]]] = {}
-
-
 def _replace_methods(klass: Any, name: str) -> None:
-    for method, function in _REPLACED[name.removeprefix("TMVA::")].items():
+    for method, make in _REPLACEMENTS[name.removeprefix("TMVA::")].items():
         original = f"_{method}"
         # PyROOT itself (since 6.28) keeps the C++ method under this name where it adds keywords
         if original not in klass.__dict__:
             setattr(klass, original, getattr(klass, method))
-        setattr(klass, method, function)
+        setattr(klass, method, make(getattr(klass, original)))
 
 
 def call_overload(method: Any, overloads: tuple[str, ...], arguments: tuple[Any, ...]) -> Any:
@@ -55,7 +53,7 @@ def call_overload(method: Any, overloads: tuple[str, ...], arguments: tuple[Any,
     Parameters
     ----------
     method : CPPOverload
-        The bound method.
+        The method, of an instance, or of the class when `arguments` begin with the instance.
     overloads : tuple of str
         Its argument types, as this or that version of TMVA writes them; the first that exists is called, or what PyROOT
         chooses if none does.
@@ -121,55 +119,76 @@ def _is_text(ROOT: Any, value: Any) -> bool:
     return isinstance(value, (str, bytes, ROOT.TString, ROOT.std.string))
 
 
-def _book_method(self: Any, *arguments: Any, **options: Any) -> Any:
-    """Book a method: ``BookMethod(loader, "LSTM", title, options)``, or with an enumerator of ``TMVA.Types``, or with keywords."""
-    import ROOT
+def _book_method(method: Any) -> Callable[..., Any]:
+    def BookMethod(self: Any, *arguments: Any, **options: Any) -> Any:
+        """Book a method: ``(loader, "LSTM", title, options)``, or with an enumerator of ``TMVA.Types``, or with keywords."""
+        import ROOT
 
-    arguments = _with_options(arguments, options)
-    with_loader = bool(arguments) and isinstance(arguments[0], getattr(ROOT.TMVA, "DataLoader", ()))
-    place = 1 if with_loader else 0
-    texts = "TString,TString"
-    if len(arguments) > place and not _is_text(ROOT, arguments[place]):
-        texts = "TMVA::Types::EMVA," + texts
-    else:
-        texts = "TString," + texts
-    return call_overload(self._BookMethod, ("TMVA::DataLoader*," + texts if with_loader else texts,), arguments)
+        arguments = _with_options(arguments, options)
+        # before ROOT 6.08 the factory took the events itself
+        loader = "TMVA::DataLoader*," if arguments and isinstance(arguments[0], getattr(ROOT.TMVA, "DataLoader", ())) else ""
+        place = 1 if loader else 0
+        by_name = len(arguments) <= place or _is_text(ROOT, arguments[place])
+        kind = "TString" if by_name else "TMVA::Types::EMVA"
+        return call_overload(method, (f"{loader}{kind},TString,TString",), (self, *arguments))
 
-
-def _book_mva(self: Any, *arguments: Any) -> Any:
-    """Read a method: ``BookMVA(tag, weights_file)``, or ``BookMVA(TMVA.Types.kX, xml)``."""
-    import ROOT
-
-    if arguments and not _is_text(ROOT, arguments[0]):
-        return call_overload(self._BookMVA, ("TMVA::Types::EMVA,const char*",), arguments)
-    if len(arguments) > 1 and str(arguments[1]).endswith(".xml") and Path(str(arguments[1])).is_file():
-        check_whole(Path(str(arguments[1])))
-    return call_overload(self._BookMVA, ("const TString&,const TString&", "TString,TString"), arguments)
+    return BookMethod
 
 
-def _prepare(self: Any, *arguments: Any, **options: Any) -> Any:
-    """Split the events: ``(cut, options)``, ``(cut_signal, cut_background, options)``, or ``(cut, n...)`` with numbers of events."""
-    import ROOT
+def _book_mva(method: Any) -> Callable[..., Any]:
+    def BookMVA(self: Any, *arguments: Any) -> Any:
+        """Read a method: ``(tag, weights_file)``, or ``(TMVA.Types.kX, xml)``."""
+        import ROOT
 
-    arguments = _with_options(arguments, options)
-    n_cuts = 2 if len(arguments) == 3 and not isinstance(arguments[1], int) else 1
-    cuts = [ROOT.TCut(cut) if _is_text(ROOT, cut) else cut for cut in arguments[:n_cuts]]
-    rest = arguments[n_cuts:]
-    if n_cuts == 2:
-        overloads: tuple[str, ...] = ("TCut,TCut,const TString&", "TCut,TCut,TString")
-    elif rest and isinstance(rest[0], int):
-        counts = ",".join(["Int_t"] * (4 if len(rest) > 2 else 2))
-        tail = ",const TString&" if len(rest) > 2 else ""
-        overloads = (f"const TCut&,{counts}{tail}", f"TCut,{counts}{tail}")
-    else:
-        overloads = ("const TCut&,const TString&", "TCut,const TString&", "TCut,TString")
-    return call_overload(self._PrepareTrainingAndTestTree, overloads, (*cuts, *rest))
+        if arguments and not _is_text(ROOT, arguments[0]):
+            return call_overload(method, ("TMVA::Types::EMVA,const char*",), (self, *arguments))
+        if len(arguments) > 1 and str(arguments[1]).endswith(".xml") and Path(str(arguments[1])).is_file():
+            check_whole(Path(str(arguments[1])))
+        return call_overload(method, ("const TString&,const TString&", "TString,TString"), (self, *arguments))
+
+    return BookMVA
 
 
-_REPLACED.update(
-    {
-        "Factory": {"BookMethod": _book_method},
-        "Reader": {"BookMVA": _book_mva},
-        "DataLoader": {"PrepareTrainingAndTestTree": _prepare},
-    }
-)
+def _evaluate(method: Any) -> Callable[..., Any]:
+    by_tag: Any = method
+    with suppress(LookupError):
+        by_tag = method.__overload__("const TString&,Double_t")  # once, and not for every event
+
+    def Evaluate(self: Any, *arguments: Any) -> Any:
+        """Evaluate the event: ``(tag)``, or as TMVA has it."""
+        return (by_tag if arguments and isinstance(arguments[0], str) else method)(self, *arguments)
+
+    return Evaluate
+
+
+def _prepare(method: Any) -> Callable[..., Any]:
+    def PrepareTrainingAndTestTree(self: Any, *arguments: Any, **options: Any) -> Any:
+        """Split the events: ``(cut, options)``, ``(cut_signal, cut_background, options)``, or ``(cut, n...)`` with numbers of them."""
+        import ROOT
+
+        arguments = _with_options(arguments, options)
+        n_cuts = 2 if len(arguments) == 3 and not isinstance(arguments[1], int) else 1
+        cuts = [ROOT.TCut(cut) if _is_text(ROOT, cut) else cut for cut in arguments[:n_cuts]]
+        rest = arguments[n_cuts:]
+        if n_cuts == 2:
+            overloads: tuple[str, ...] = ("TCut,TCut,const TString&", "TCut,TCut,TString")
+        elif rest and isinstance(rest[0], int):
+            types = "Int_t,Int_t,Int_t,Int_t,const TString&" if len(rest) > 2 else "Int_t,Int_t"
+            overloads = (f"const TCut&,{types}", f"TCut,{types}")
+        else:
+            overloads = ("const TCut&,const TString&", "TCut,const TString&", "TCut,TString")
+        return call_overload(method, overloads, (self, *cuts, *rest))
+
+    return PrepareTrainingAndTestTree
+
+
+_REPLACEMENTS: dict[str, dict[str, Callable[[Any], Callable[..., Any]]]] = {
+    "Factory": {"BookMethod": _book_method},
+    "Reader": {
+        "BookMVA": _book_mva,
+        "EvaluateMVA": _evaluate,
+        "EvaluateMulticlass": _evaluate,
+        "EvaluateRegression": _evaluate,
+    },
+    "DataLoader": {"PrepareTrainingAndTestTree": _prepare},
+}
