@@ -6,10 +6,13 @@
 #   LOCATED_ROOT             found?
 #   LOCATED_ROOT_VERSION     such as 6.40.0
 #   LOCATED_ROOT_INCLUDE     LOCATED_ROOT_LIBS (a folder)     LOCATED_ROOT_ROOTCLING     LOCATED_ROOT_STANDARD (17, 20, ...)
-#   LOCATED_ROOT_TMVA        is there a TMVA, library and headers?
+#   LOCATED_ROOT_TMVA        is there a TMVA, library and headers, with ROOT or apart from it?
+#   LOCATED_ROOT_TMVA_INCLUDE   LOCATED_ROOT_TMVA_LIBS   its folders
+#   LOCATED_ROOT_DEFINITIONS what differs between TMVA's versions and cannot be found by the compiler itself
 #   LOCATED_ROOT_TRIED       where it was looked for, for a message
 set(LOCATED_ROOT FALSE)
 set(LOCATED_ROOT_TMVA FALSE)
+set(LOCATED_ROOT_DEFINITIONS "")
 set(LOCATED_ROOT_STANDARD 17)
 
 set(prefixes ${ROOT_DIR} ${ROOT_ROOT} ${CMAKE_PREFIX_PATH} $ENV{ROOTSYS})
@@ -72,8 +75,44 @@ if(LOCATED_ROOT)
       set(LOCATED_ROOT_STANDARD ${CMAKE_MATCH_1})
     endif()
   endif()
-  file(GLOB tmva_library ${LOCATED_ROOT_LIBS}/libTMVA.so ${LOCATED_ROOT_LIBS}/libTMVA.dylib)
-  if(tmva_library AND EXISTS ${LOCATED_ROOT_INCLUDE}/TMVA/MethodBase.h)
+
+  # As root_finder.py does it: the folder TMVA_LSTM_TMVA; else ROOT itself, and then where ROOT would look for headers and libraries.
+  if(DEFINED ENV{TMVA_LSTM_TMVA})
+    set(headers $ENV{TMVA_LSTM_TMVA}/include)
+    set(libraries $ENV{TMVA_LSTM_TMVA}/lib)
+  else()
+    if(APPLE)
+      set(library_path "$ENV{DYLD_LIBRARY_PATH}")
+    else()
+      set(library_path "$ENV{LD_LIBRARY_PATH}")
+    endif()
+    string(REPLACE ":" ";" headers "${LOCATED_ROOT_INCLUDE}:$ENV{ROOT_INCLUDE_PATH}")
+    string(REPLACE ":" ";" libraries "${LOCATED_ROOT_LIBS}:${library_path}")
+  endif()
+  set(LOCATED_ROOT_TMVA_INCLUDE "")
+  foreach(folder IN LISTS headers)
+    if(NOT LOCATED_ROOT_TMVA_INCLUDE AND EXISTS ${folder}/TMVA/MethodBase.h AND EXISTS ${folder}/TMVA/Version.h)
+      file(STRINGS ${folder}/TMVA/Version.h host REGEX TMVA_LSTM_EMBEDDED_HOST)
+      if(NOT host)
+        set(LOCATED_ROOT_TMVA_INCLUDE ${folder})
+      endif()
+    endif()
+  endforeach()
+  set(LOCATED_ROOT_TMVA_LIBS "")
+  foreach(folder IN LISTS libraries)
+    file(GLOB tmva_library ${folder}/libTMVA.so ${folder}/libTMVA.dylib)
+    if(tmva_library AND NOT LOCATED_ROOT_TMVA_LIBS)
+      set(LOCATED_ROOT_TMVA_LIBS ${folder})
+    endif()
+  endforeach()
+  if(LOCATED_ROOT_TMVA_INCLUDE AND LOCATED_ROOT_TMVA_LIBS)
     set(LOCATED_ROOT_TMVA TRUE)
+    file(STRINGS ${LOCATED_ROOT_TMVA_INCLUDE}/TMVA/Types.h namespace REGEX "^ *namespace +Types")
+    if(namespace)
+      set(LOCATED_ROOT_DEFINITIONS TMVA_LSTM_TYPES_IS_NAMESPACE)
+    endif()
+  elseif(DEFINED ENV{TMVA_LSTM_TMVA})
+    message(FATAL_ERROR "TMVA_LSTM_TMVA is '$ENV{TMVA_LSTM_TMVA}', but there is no include/TMVA/MethodBase.h with lib/libTMVA in it; "
+      "unset it to use what ROOT brings")
   endif()
 endif()

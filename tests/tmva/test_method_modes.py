@@ -6,8 +6,6 @@ import array
 import itertools
 import os
 import subprocess
-import sys
-import textwrap
 import warnings
 from pathlib import Path
 
@@ -153,26 +151,6 @@ def test_without_an_output_file(folder, needs):
     finish(factory)
     assert factory.GetROCIntegral(loader, "LSTM") > 0.8
     assert not (folder / "out.root").exists()
-
-
-def test_boosting_is_refused_by_name(folder, registered):
-    if not registered.host:
-        pytest.skip("a real TMVA boosts every method by itself")
-    code = """
-    import warnings; warnings.simplefilter("ignore")
-    import numpy as np, ROOT, tmva_lstm_plugin
-    from tmva_lstm_plugin import Sequences, tmva
-    tmva_lstm_plugin.register(quiet=True)
-    events = Sequences.from_lists([np.ones((3, 2)) * (n % 2) for n in range(40)], labels=[0, 1] * 20)
-    factory = ROOT.TMVA.Factory("job", "!V:!Silent:!Color:AnalysisType=Classification")
-    loader = ROOT.TMVA.DataLoader("ds")
-    layout = tmva.fill_dataloader(loader, events)
-    tmva.prepare(loader, NormMode="None")
-    tmva.book(factory, loader, "LSTM", layout.options + ":Boost_num=5")
-    """
-    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
-    assert result.returncode != 0
-    assert "Boost_num" in result.stdout + result.stderr
 
 
 @pytest.mark.skipif(
