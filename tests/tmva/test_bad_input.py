@@ -238,7 +238,9 @@ def test_the_split_is_refused_with_its_reason(run_python, registered, arguments)
         (("v0>-100", "nTrain_Signal=11:nTrain_Background=12:nTest_Signal=13:nTest_Background=14:NormMode=None"), 23, 27),
     ],
 )
-def test_every_form_of_splitting_splits(folder, log, arguments, n_train, n_test):
+def test_every_form_of_splitting_splits(folder, log, registered, arguments, n_train, n_test):
+    if len(arguments) == 3 and isinstance(arguments[1], int) and not registered.host:
+        pytest.skip("not in this TMVA: PrepareTrainingAndTestTree(cut, n, n), which asks for an option that it does not know")
     booth = Booth()
     booth.loader.PrepareTrainingAndTestTree(*arguments)
     assert booth.book(BOOK + "TrainingStrategy=MaxEpochs=1")
