@@ -133,6 +133,11 @@ def refused(log, call, message):
     return caught.value
 
 
+def throws():
+    """FATAL throws in every TMVA since 6.08; before that it ends the process with code 1."""
+    return hasattr(ROOT.TMVA.DataLoader, "AddVariablesArray")
+
+
 # --- one call, whatever the form -------------------------------------------------------------------------------------
 
 
@@ -217,11 +222,11 @@ def test_the_split_is_refused_with_its_reason(run_python, registered, arguments)
         else:
             print("NOTHING")
         """,
-        code=0 if throws(registered) else 1,
+        code=0 if throws() else 1,
     )
     assert "NOTHING" not in out
     assert "Nonsense" in out
-    if throws(registered):
+    if throws():
         caught = out[out.index("CAUGHT") :]
         assert "CAUGHT runtime_error" in caught
         assert "FATAL error" in caught
@@ -238,7 +243,9 @@ def test_the_split_is_refused_with_its_reason(run_python, registered, arguments)
         (("v0>-100", "nTrain_Signal=11:nTrain_Background=12:nTest_Signal=13:nTest_Background=14:NormMode=None"), 23, 27),
     ],
 )
-def test_every_form_of_splitting_splits(folder, log, arguments, n_train, n_test):
+def test_every_form_of_splitting_splits(folder, log, registered, arguments, n_train, n_test):
+    if len(arguments) == 3 and isinstance(arguments[1], int) and not registered.host:
+        pytest.skip("not in this TMVA: PrepareTrainingAndTestTree(cut, n, n), which asks for an option that it does not know")
     booth = Booth()
     booth.loader.PrepareTrainingAndTestTree(*arguments)
     assert booth.book(BOOK + "TrainingStrategy=MaxEpochs=1")
@@ -248,11 +255,6 @@ def test_every_form_of_splitting_splits(folder, log, arguments, n_train, n_test)
     booth.factory.TestAllMethods()
     assert re.search(rf"\(?{n_test} events\)?", log())
     booth.file.Close()
-
-
-def throws(registered):
-    """FATAL throws in every TMVA since 6.08; before that it ends the process with code 1."""
-    return hasattr(ROOT.TMVA.DataLoader, "AddVariablesArray")
 
 
 def test_the_split_by_keywords(folder, log):
@@ -288,7 +290,7 @@ def test_a_length_out_of_range_names_the_training_event(folder, log, length, sho
 
 
 def test_a_training_event_that_is_not_finite_is_refused(run_python, registered):
-    """By TMVA itself, whose data sets hold no such events: with its FATAL, which names expression and entry on the host."""
+    """By TMVA itself, whose data sets hold no such events: with its FATAL, or in an old one with a warning and without the event."""
     out = run_python(
         """
         import array, ROOT, tmva_lstm_plugin
@@ -320,11 +322,10 @@ def test_a_training_event_that_is_not_finite_is_refused(run_python, registered):
         else:
             print("NOTHING")
         """,
-        code=0 if throws(registered) else 1,
     )
-    assert "NOTHING" not in out
-    assert "v2" in out
-    assert "NaN" in out
+    assert re.search(r"<WARNING>.*Input expression .*NaN.*v2", out)
+    assert ("CAUGHT" in out) == throws()
+    assert ("NOTHING" in out) != throws()
     if registered.host:
         assert re.search(r"CAUGHT .*such as entry 17: .*Input expression gives NaN: v2", out, re.DOTALL)
 
@@ -336,21 +337,24 @@ def test_a_class_without_training_events_is_named(folder, log):
     booth.file.Close()
 
 
-def test_a_class_without_weight_is_named(folder, log):
-    def weigh(value):
-        def change(name, rows):
-            if name == "Background":
-                rows[:, -1] = value
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (0, "class 'Background' has no event to train on among 30"),
+        (-1, "the weights of class 'Background' sum to -24.000000 over 24 training events"),
+    ],
+)
+def test_a_class_without_weight_is_named(folder, log, weight, message):
+    if weight < 0 and not throws():
+        pytest.skip("not in this TMVA: a class whose weights sum to less than 0, for which it ends the process itself")
 
-        return change
+    def change(name, rows):
+        if name == "Background":
+            rows[:, -1] = weight
 
-    booth = Booth(change=weigh(0))
+    booth = Booth(change=change)
     assert booth.book()
-    refused(log, booth.factory.TrainAllMethods, "class 'Background' has no event to train on among 30")
-    booth.file.Close()
-    booth = Booth(change=weigh(-1))
-    assert booth.book()
-    refused(log, booth.factory.TrainAllMethods, "the weights of class 'Background' sum to -24.000000 over 24 training events")
+    refused(log, booth.factory.TrainAllMethods, message)
     booth.file.Close()
 
 

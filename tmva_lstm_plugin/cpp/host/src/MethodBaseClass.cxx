@@ -170,8 +170,10 @@ void MethodBase::MakeClass(const TString &theClassFileName) const
         << (transforms ? "   Transform( iV, -1 );\n" : "") << "   return GetMvaValue__( iV );\n}\n";
    if (transforms)
       GetTransformationHandler().MakeFunction(fout, name, 2);
-   if (!fout.good())
+   if (!fout.flush()) {
+      gSystem->Unlink(file); // no half of it is left
       Log() << kFATAL << "<MakeClass> Unable to write " << file << Endl;
+   }
 }
 
 } // namespace TMVA

@@ -2,7 +2,11 @@
 /// The weights file: everything of MethodBase that writes or reads XML.
 #include "TMVA/MethodBase.h"
 
+#include <algorithm>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <string>
 
 #include "TDatime.h"
 #include "TSystem.h"
@@ -41,6 +45,16 @@ TString UserName()
    return user ? user->fUser : TString("unknown");
 }
 
+/// Whether a weights file has its end: TXMLEngine says nothing of a full disk.
+bool IsWhole(const TString &name)
+{
+   std::ifstream file(name, std::ios::binary | std::ios::ate);
+   const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : 0;
+   file.seekg(std::max<std::streamoff>(0, size - 64));
+   const std::string end((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+   return end.find("</MethodSetup>") != std::string::npos;
+}
+
 /// "6.40.00 [403456]" -> 403456
 UInt_t VersionCode(const TString &text)
 {
@@ -72,9 +86,11 @@ void MethodBase::WriteStateToFile() const
       xml.SaveDoc(doc.Get(), unfinished);
    }
    // a file that was there before is replaced by a complete one or not at all
-   if (gSystem->AccessPathName(unfinished) || gSystem->Rename(unfinished, name) != 0)
+   if (!IsWhole(unfinished) || gSystem->Rename(unfinished, name) != 0) {
+      gSystem->Unlink(unfinished);
       Log() << kFATAL << DatasetPrefix() << "The weights file " << name
-         << " cannot be written: is the directory there, and writable?" << Endl;
+         << " cannot be written: is the directory there, and writable, and is there room on the disk?" << Endl;
+   }
 }
 
 void MethodBase::WriteStateToXML(void *parent) const
