@@ -111,7 +111,9 @@ def _with_options(arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[
     """Append keyword options in TMVA's grammar, as PyROOT's own keywords do."""
     if not options:
         return arguments
-    words = [(key if value else f"!{key}") if isinstance(value, bool) else f"{key}={value}" for key, value in options.items()]
+    words = [
+        (key if value else f"!{key}") if isinstance(value, bool) else f"{key}={value}" for key, value in options.items()
+    ]
     return (*arguments, ":".join(words))
 
 
@@ -126,7 +128,9 @@ def _book_method(method: Any) -> Callable[..., Any]:
 
         arguments = _with_options(arguments, options)
         # before ROOT 6.08 the factory took the events itself
-        loader = "TMVA::DataLoader*," if arguments and isinstance(arguments[0], getattr(ROOT.TMVA, "DataLoader", ())) else ""
+        loader = (
+            "TMVA::DataLoader*," if arguments and isinstance(arguments[0], getattr(ROOT.TMVA, "DataLoader", ())) else ""
+        )
         place = 1 if loader else 0
         by_name = len(arguments) <= place or _is_text(ROOT, arguments[place])
         kind = "TString" if by_name else "TMVA::Types::EMVA"
@@ -163,7 +167,7 @@ def _evaluate(method: Any) -> Callable[..., Any]:
 
 def _prepare(method: Any) -> Callable[..., Any]:
     def PrepareTrainingAndTestTree(self: Any, *arguments: Any, **options: Any) -> Any:
-        """Split the events: ``(cut, options)``, ``(cut_signal, cut_background, options)``, or ``(cut, n...)`` with numbers of them."""
+        """Split the events: ``(cut, options)``, ``(cut_signal, cut_background, options)``, or ``(cut, n...)``."""
         import ROOT
 
         arguments = _with_options(arguments, options)

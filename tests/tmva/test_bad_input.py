@@ -1,20 +1,15 @@
-"""What cannot be booked, trained or evaluated is refused by name: one line in TMVA's log, one exception with its text, one call."""
+"""What cannot be booked, trained or evaluated is refused by name: one line in the log, one exception with its text, one call."""
 
 from __future__ import annotations
 
 import array
 import itertools
-import os
 import re
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import numpy as np
 import pytest
 
-from tmva_lstm_plugin import Sequences
 from tmva_lstm_plugin.errors import OptionError
 
 with warnings.catch_warnings():
@@ -59,7 +54,9 @@ def log(capfd):
 class Booth:
     """A factory with its loader, kept alive together; hand-made trees with one branch a value, bad ones where asked."""
 
-    def __init__(self, n=60, *, analysis="Classification", options="!V:!Silent:!Color:!DrawProgressBar", change=None, **kwargs):
+    def __init__(
+        self, n=60, *, analysis="Classification", options="!V:!Silent:!Color:!DrawProgressBar", change=None, **kwargs
+    ):
         self.file = ROOT.TFile("out.root", "RECREATE")
         self.factory = ROOT.TMVA.Factory("job", self.file, f"{options}:AnalysisType={analysis}")
         self.name = f"bad{next(NUMBERS)}"  # an old TMVA takes a name once in a process
@@ -71,7 +68,9 @@ class Booth:
         self.trees = []
         names = ("Signal", "Background") if analysis == "Classification" else ("a", "b", "c")
         for k, name in enumerate(names if analysis != "Regression" else ("Regression",)):
-            rows = np.concatenate([rng.normal(k, 1, (n, T * D)), rng.integers(1, T + 1, (n, 1)), np.ones((n, 1))], axis=1)
+            rows = np.concatenate(
+                [rng.normal(k, 1, (n, T * D)), rng.integers(1, T + 1, (n, 1)), np.ones((n, 1))], axis=1
+            )
             if change:
                 change(name, rows)
             self.trees.append(tree_of(name, rows))
@@ -147,7 +146,9 @@ def test_every_form_of_booking_is_called_once_and_says_why(folder, log):
     kind = ROOT.TMVA.Types.EMVA(ROOT.TMVA.MethodLSTM.kTypeValue)
     forms = {
         "text": lambda: factory.BookMethod(loader, "LSTM", "LSTM", WRONG_LAYOUT),
-        "ROOT's text": lambda: factory.BookMethod(loader, ROOT.TString("LSTM"), ROOT.TString("LSTM"), ROOT.TString(WRONG_LAYOUT)),
+        "ROOT's text": lambda: factory.BookMethod(
+            loader, ROOT.TString("LSTM"), ROOT.TString("LSTM"), ROOT.TString(WRONG_LAYOUT)
+        ),
         "enumerator": lambda: factory.BookMethod(loader, kind, "LSTM", WRONG_LAYOUT),
         "keywords": lambda: factory.BookMethod(loader, "LSTM", "LSTM", InputLayout="9|9", Ranking=False),
         "enumerator and keywords": lambda: factory.BookMethod(loader, kind, "LSTM", InputLayout="9|9", Ranking=False),
@@ -240,12 +241,18 @@ def test_the_split_is_refused_with_its_reason(run_python, registered, arguments)
         (("", 11, 12, 13, 14, "NormMode=None"), 23, 27),
         (("", 11, 12, 13, 14), 23, 27),
         (("", 11, 13), 22, 26),
-        (("v0>-100", "nTrain_Signal=11:nTrain_Background=12:nTest_Signal=13:nTest_Background=14:NormMode=None"), 23, 27),
+        (
+            ("v0>-100", "nTrain_Signal=11:nTrain_Background=12:nTest_Signal=13:nTest_Background=14:NormMode=None"),
+            23,
+            27,
+        ),
     ],
 )
 def test_every_form_of_splitting_splits(folder, log, registered, arguments, n_train, n_test):
     if len(arguments) == 3 and isinstance(arguments[1], int) and not registered.host:
-        pytest.skip("not in this TMVA: PrepareTrainingAndTestTree(cut, n, n), which asks for an option that it does not know")
+        pytest.skip(
+            "not in this TMVA: PrepareTrainingAndTestTree(cut, n, n), which asks for an option that it does not know"
+        )
     booth = Booth()
     booth.loader.PrepareTrainingAndTestTree(*arguments)
     assert booth.book(BOOK + "TrainingStrategy=MaxEpochs=1")
@@ -259,7 +266,9 @@ def test_every_form_of_splitting_splits(folder, log, registered, arguments, n_tr
 
 def test_the_split_by_keywords(folder, log):
     booth = Booth()
-    booth.loader.PrepareTrainingAndTestTree(ROOT.TCut(""), nTrain_Signal=7, nTrain_Background=8, NormMode="None", V=False)
+    booth.loader.PrepareTrainingAndTestTree(
+        ROOT.TCut(""), nTrain_Signal=7, nTrain_Background=8, NormMode="None", V=False
+    )
     assert booth.book(BOOK + "TrainingStrategy=MaxEpochs=1")
     booth.factory.TrainAllMethods()
     assert "Elapsed time for training with 15 events" in log()
@@ -290,7 +299,7 @@ def test_a_length_out_of_range_names_the_training_event(folder, log, length, sho
 
 
 def test_a_training_event_that_is_not_finite_is_refused(run_python, registered):
-    """By TMVA itself, whose data sets hold no such events: with its FATAL, or in an old one with a warning and without the event."""
+    """By TMVA itself, whose data sets hold no such events: with its FATAL; an old one warns and leaves the event out."""
     out = run_python(
         """
         import array, ROOT, tmva_lstm_plugin

@@ -1,4 +1,4 @@
-"""A weights file that is damaged, cut off, of a newer format or for other variables is refused by name; none is left half written."""
+"""A weights file that is damaged, cut off, of a newer format or for other variables is refused; none is left half written."""
 
 from __future__ import annotations
 
@@ -114,7 +114,10 @@ DAMAGES = {
         lambda text: text[: in_parameters(text)] + "?" + text[in_parameters(text) + 1 :],
         "the content has checksum",
     ),
-    "checksum": (lambda text: re.sub(r'(Checksum=")(.)', lambda m: m[1] + ("1" if m[2] == "0" else "0"), text), "checksum"),
+    "checksum": (
+        lambda text: re.sub(r'(Checksum=")(.)', lambda m: m[1] + ("1" if m[2] == "0" else "0"), text),
+        "checksum",
+    ),
     "attribute": (lambda text: text.replace('Hidden="4"', 'Hidden="5"'), "checksum"),
     "newer format": (lambda text: re.sub(r'(<LSTMModel [^>]*Format=")\d+', r"\g<1>99", text), "99"),
     "no model": (

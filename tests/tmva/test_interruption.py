@@ -120,7 +120,7 @@ def python(start, after="", *, n=600, units=4, epochs=EPOCHS, options=",BatchSiz
     return start([sys.executable, "-c", SCRIPT.format(n=n, units=units, epochs=epochs, options=options) + after])
 
 
-EPOCH_3 = r"^\s*: +3 \| +0\.\d+ \|"
+EPOCH_3 = r": +3 \| +0\.\d+ \|"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -129,7 +129,9 @@ def test_a_signal_ends_a_training_from_python_and_the_factory_goes_on(start, tmp
     child.wait_for(EPOCH_3)
     child.process.send_signal(number)
     assert child.finish() == 0, child.text[-4000:]
-    said = re.search(rf"<WARNING>.*stopped by {number.name} after (\d+) epoch\(s\); the best weights so far are kept", child.text)
+    said = re.search(
+        rf"<WARNING>.*stopped by {number.name} after (\d+) epoch\(s\); the best weights so far are kept", child.text
+    )
     assert said, child.text[-4000:]
     epochs = int(said.group(1))
     assert 3 <= epochs < EPOCHS

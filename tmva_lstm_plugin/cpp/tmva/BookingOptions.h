@@ -31,7 +31,7 @@ struct VariableShape {
    std::size_t n_variables = 0; ///< without the one that holds the number of steps
    std::size_t arrays = 0;     ///< arrays of equal size the variables begin with; 0: they are scalars
    std::size_t array_size = 0; ///< their size
-   std::string length_name;    ///< the variable that holds the number of steps, if a variable does
+   std::string length_name{};  ///< the variable that holds the number of steps, if a variable does
 };
 
 /// A booking, understood.
