@@ -111,31 +111,20 @@ INLINE Vec<T> at_least(Vec<T> x, T bound)
    return limit > x ? limit : x;
 }
 
-/// 1 / d for d >= 1. AVX-512 divides one register in 16 cycles and estimates in 2: there a step of Newton's is taken from the
-/// estimate of 14 bits, which leaves 0.53 units of the last place. (Beyond 2^126, where results are no normal numbers, it may be 0.)
+/// Whether quotients are made from estimates. AVX-512 divides one register in 16 cycles and estimates 1/d to 14 bits in 2: with a
+/// step of Newton's, e + e (1 - d e), that leaves 0.53 units of the last place. (Beyond 2^126, where 1/d is no normal number, it
+/// may be 0.)
 template <class T>
-INLINE Vec<T> reciprocal(Vec<T> d)
+constexpr bool kEstimates = kVectorBytes == 64 && sizeof(T) == 4;
+
+template <class T>
+INLINE Vec<T> estimate(Vec<T> d)
 {
 #if defined(__AVX512F__)
-   if constexpr (kVectorBytes == 64 && sizeof(T) == 4) {
-      const Vec<T> estimate = (Vec<T>)_mm512_maskz_rcp14_ps(__mmask16(-1), (__m512)d);
-      return estimate + estimate * (T(1) - d * estimate);
-   }
+   if constexpr (kEstimates<T>)
+      return (Vec<T>)_mm512_maskz_rcp14_ps(__mmask16(-1), (__m512)d);
 #endif
    return T(1) / d;
-}
-
-/// n / d for d from 1 to 2^126, likewise.
-template <class T>
-INLINE Vec<T> quotient(Vec<T> n, Vec<T> d)
-{
-#if defined(__AVX512F__)
-   if constexpr (kVectorBytes == 64 && sizeof(T) == 4) {
-      const Vec<T> inverse = reciprocal<T>(d), first = n * inverse;
-      return first + inverse * (n - first * d);
-   }
-#endif
-   return n / d;
 }
 
 } // namespace

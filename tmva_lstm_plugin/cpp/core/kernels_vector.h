@@ -11,10 +11,11 @@
 
 namespace {
 
-/// Hidden units (four gate rows each) of a forward tile, and lanes of it in registers.
-constexpr int kUnits = 3;
-constexpr int kTileRows = 12;
-constexpr int kTileVectors = kVectorBytes == 64 ? 2 : 1;
+/// Hidden units (four gate rows each) of a forward tile, and lanes of it in registers: sums in 24 of 32 registers, or in 8 of 16;
+/// two registers of lanes for each weight, since a tile one register wide would load more often than it adds.
+constexpr int kUnits = kVectorBytes == 64 ? 3 : 1;
+constexpr int kTileRows = kVectorBytes == 64 ? 12 : 6;
+constexpr int kTileVectors = 2;
 /// Tile of the weight gradient.
 constexpr int kGradientRows = kVectorBytes == 64 ? 8 : 4;
 constexpr int kGradientVectors = kVectorBytes == 16 ? 2 : 3;
@@ -83,15 +84,19 @@ void pack_gates(LayerShape s, const T *W, const T *U, const T *b, T *packed)
       pack_units<T, 1>(s, j, W, U, b, packed);
 }
 
-/// Equations (1) to (3) behind their sums, for one register of lanes.
-template <class T>
+/// Equations (1) to (3) behind their sums, for V registers of lanes: gates i, f, g, o one after another.
+template <class T, int V>
 struct Cell {
-   Vec<T> i, f, g, o, c, tanh_c, h;
+   Vec<T> gate[4 * V], c[V], tanh_c[V], h[V];
 
-   __attribute__((always_inline)) Cell(Vec<T> sum_i, Vec<T> sum_f, Vec<T> sum_g, Vec<T> sum_o, Vec<T> c_prev)
-      : i(vector_sigmoid<T>(sum_i)), f(vector_sigmoid<T>(sum_f)), g(vector_tanh<T>(sum_g)), o(vector_sigmoid<T>(sum_o)),
-        c(f * c_prev + rounded<T>(i * g)), tanh_c(vector_tanh<T>(c)), h(o * tanh_c)
+   __attribute__((always_inline)) void squash_gates() { squash_in_turn<T, 4 * V, ((1u << V) - 1) << 2 * V>(gate); }
+   __attribute__((always_inline)) void update(const T *c_prev)
    {
+      UNROLL for (int v = 0; v < V; ++v)
+         c[v] = gate[V + v] * load<T>(c_prev + v * kWidth<T>) + rounded<T>(gate[v] * gate[2 * V + v]);
+      UNROLL for (int v = 0; v < V; ++v) tanh_c[v] = c[v];
+      squash_in_turn<T, V, (1u << V) - 1>(tanh_c);
+      UNROLL for (int v = 0; v < V; ++v) h[v] = gate[3 * V + v] * tanh_c[v];
    }
 };
 
@@ -110,23 +115,23 @@ INLINE void gates_tile(LayerShape s, std::size_t j, const T *__restrict packed, 
       for (int v = 0; v < V; ++v)
          acc[r][v] = splat<T>(packed[r]);
    accumulate<T, 4 * N, V>(packed + 4 * N, u, s.inputs(), acc);
-#pragma GCC unroll 4
-   for (int n = 0; n < N; ++n)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-         const std::size_t at = (j + n) * L + v * kWidth<T>;
-         const std::size_t gate = s.H * L;
-         const Cell<T> cell(acc[n][v], acc[N + n][v], acc[2 * N + n][v], acc[3 * N + n][v], load<T>(c_prev + at));
+   UNROLL for (int n = 0; n < N; ++n) {
+      Cell<T, V> cell;
+      UNROLL for (int gate = 0; gate < 4; ++gate)
+         UNROLL for (int v = 0; v < V; ++v) cell.gate[gate * V + v] = acc[gate * N + n][v];
+      cell.squash_gates();
+      const std::size_t unit = (j + n) * L;
+      cell.update(c_prev + unit);
+      UNROLL for (int v = 0; v < V; ++v) {
+         const std::size_t at = unit + v * kWidth<T>;
          if constexpr (Keep) {
-            store<T>(gates + at, cell.i);
-            store<T>(gates + gate + at, cell.f);
-            store<T>(gates + 2 * gate + at, cell.g);
-            store<T>(gates + 3 * gate + at, cell.o);
-            store<T>(tanh_c + at, cell.tanh_c);
+            UNROLL for (int gate = 0; gate < 4; ++gate) store<T>(gates + gate * s.H * L + at, cell.gate[gate * V + v]);
+            store<T>(tanh_c + at, cell.tanh_c[v]);
          }
-         store<T>(c + at, cell.c);
-         store<T>(h + at, cell.h);
+         store<T>(c + at, cell.c[v]);
+         store<T>(h + at, cell.h[v]);
       }
+   }
 }
 
 template <class T, int V, bool Keep>
@@ -148,7 +153,7 @@ INLINE void gates_block(LayerShape s, const T *packed, const T *u, const T *c_pr
    std::size_t lane = 0;
    while (lane < n_lanes) {
       T *g = Keep ? gates + lane : nullptr, *squashed = Keep ? tanh_c + lane : nullptr;
-      if (kTileVectors == 2 && n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
+      if (n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
          gates_lanes<T, kTileVectors, Keep>(s, packed, u + lane, c_prev + lane, g, c + lane, squashed, h + lane);
          lane += kTileVectors * kWidth<T>;
       } else {
@@ -221,11 +226,14 @@ INLINE const T *units_tile(LayerShape s, const T *__restrict packed, const T *__
    };
    add(x, s.D);
    add(h_prev, s.H);
-#pragma GCC unroll 2
-   for (int v = 0; v < V; ++v) {
-      const Cell<T> cell(acc[0][v], acc[1][v], acc[2][v], acc[3][v], load<T>(c + v * kWidth<T>));
-      store<T>(c + v * kWidth<T>, cell.c);
-      store<T>(h + v * kWidth<T>, cell.h);
+   Cell<T, V> cell;
+   UNROLL for (int gate = 0; gate < 4; ++gate)
+      UNROLL for (int v = 0; v < V; ++v) cell.gate[gate * V + v] = acc[gate][v];
+   cell.squash_gates();
+   cell.update(c);
+   UNROLL for (int v = 0; v < V; ++v) {
+      store<T>(c + v * kWidth<T>, cell.c[v]);
+      store<T>(h + v * kWidth<T>, cell.h[v]);
    }
    return packed;
 }
@@ -322,7 +330,7 @@ void product(const T *packed, std::size_t rows, std::size_t columns, const T *in
 {
    std::size_t lane = 0;
    while (lane < n_lanes) {
-      if (kTileVectors == 2 && n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
+      if (n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
          product_lanes<T, kTileVectors>(packed, rows, columns, in + lane, out + lane);
          lane += kTileVectors * kWidth<T>;
       } else {
