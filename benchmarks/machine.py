@@ -58,7 +58,7 @@ def _processor() -> dict[str, object]:
 
 
 def _compiler() -> dict[str, object]:
-    """What the core was compiled with: its own record, and the flags as they stand in the build folder, if there is one."""
+    """Return what the core was compiled with: its own record, and the flags that the build folder names, if there is one."""
     library = Path(_engine.__file__).read_bytes()
     named = sorted({m.decode() for m in re.findall(rb"(?:GCC: \(|clang version )[ -~]{3,60}", library)})
     found: dict[str, object] = {"compiler": named or "unknown", "flags": "unknown (no build folder)"}

@@ -22,7 +22,7 @@ def make_trainer(case: Case, n_threads: int) -> _engine.Trainer:
 
 
 def training_steps(trainer: _engine.Trainer, events: Events, batches: list[NDArray[np.int64]]) -> list[Callable]:
-    """One optimiser step for each batch; gathering the batch from the jagged arrays is part of it."""
+    """Return one optimiser step for each batch; gathering the batch from the jagged arrays is part of it."""
     arrays = events.engine_arrays
 
     def step(batch: NDArray[np.int64]) -> Callable:
@@ -38,7 +38,7 @@ def split_parameters(case: Case, flat: NDArray[np.float32]) -> dict[str, NDArray
 
 
 def scoring_call(trainer: _engine.Trainer, events: Events, n_threads: int) -> Callable[[], NDArray[np.float32]]:
-    """One call that scores all events of the arrays: (N, 2)."""
+    """Return a call that scores all events of the arrays: (N, 2)."""
     arrays = (events.values, events.offsets, None, None, None)
     return lambda: trainer.probabilities(arrays, n_threads)
 
@@ -46,7 +46,7 @@ def scoring_call(trainer: _engine.Trainer, events: Events, n_threads: int) -> Ca
 def public_scoring_call(
     case: Case, trainer: _engine.Trainer, events: Events, n_threads: int
 ) -> Callable[[], NDArray[np.float32]]:
-    """The same through `LSTMClassifier.predict_proba`, checks included."""
+    """Do the same through `LSTMClassifier.predict_proba`, checks included."""
     sequences = Sequences.from_arrays(events.values, events.offsets, events.labels)
     # a model made by the shortest of trainings, which then gets the parameters
     two = Sequences.from_arrays(np.zeros((4, case.D)), [0, 1, 2, 3, 4], [0, 1, 0, 1])
