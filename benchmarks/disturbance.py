@@ -1,25 +1,37 @@
-"""Another process that keeps one core busy."""
+"""Another process that keeps one core busy, and can be stopped and sent on."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 
-SPIN = "import os\nwhile True:\n    for _ in range(10**6): pass\n    if os.getppid() == 1: break"
+SPIN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(10**6): pass"
 
 
-@contextmanager
-def busy_core() -> Iterator[None]:
-    """Keep the last of the processors that this process may use busy, as long as the block lasts."""
-    last = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    process = subprocess.Popen([sys.executable, "-c", SPIN])
-    try:
-        if last is not None:
-            os.sched_setaffinity(process.pid, {last})
-        yield
-    finally:
-        process.kill()
-        process.wait()
+class BusyCore:
+    """Keeps the last of the processors that this process may use busy, while it is not paused; begins paused."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", SPIN])
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self._process.pid, {max(os.sched_getaffinity(0))})
+        time.sleep(0.2)  # until it spins
+        self.pause()
+
+    def pause(self) -> None:
+        """Leave the core alone."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Keep the core busy."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def __enter__(self) -> BusyCore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +31,7 @@ own = own and not made.host
 events = draw_events(case, "full", n_events)
 sequences = Sequences.from_arrays(events.values, events.offsets, events.labels)
 seconds = {}
-strategy = f"LearningRate=1e-3,Optimizer=ADAM,BatchSize={case.B},TestRepetitions=1,ConvergenceSteps={epochs}"
+strategy = f"LearningRate=1e-3,Optimizer=ADAM,BatchSize={case.B},TestRepetitions=1,ConvergenceSteps=1000"
 
 def train(method, book):
     loader = ROOT.TMVA.DataLoader(f"benchmark_{method}")
@@ -47,7 +49,7 @@ def train(method, book):
 
 def book_ours(factory, loader, layout, n):
     tmva.book(factory, loader, "LSTM", layout, Layout=f"LSTM|{case.H},LINEAR", NumThreads=threads,
-              TrainingStrategy=f"MaxEpochs={n},BatchSize={case.B},LearningRate=1e-3", ValidationSize=f"20%")
+              TrainingStrategy=f"MaxEpochs={n},BatchSize={case.B},LearningRate=1e-3,ConvergenceSteps=1000", ValidationSize="20%")
 
 def book_own(factory, loader, layout, n):
     factory.BookMethod(loader, ROOT.TMVA.Types.kDL, "DL",
@@ -58,9 +60,7 @@ def book_own(factory, loader, layout, n):
 train("ours", book_ours)
 if own:
     train("TMVA's own", book_own)
-begin = time.perf_counter()
 half = n_events // 2
-model = LSTMClassifier(case.H, epochs=epochs, batch_size=case.B, learning_rate=1e-3, validation_fraction=0.2, n_threads=threads)
 times = {}
 for n in (epochs, 3 * epochs):
     model = LSTMClassifier(case.H, epochs=n, batch_size=case.B, learning_rate=1e-3, validation_fraction=0.2, n_threads=threads)
@@ -79,7 +79,10 @@ def measure(
     """Train; return events a second (training events times epochs), or None where there is no ROOT."""
     command = [sys.executable, "-c", SCRIPT, case, str(n_events), str(epochs), str(threads)]
     folder = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with tempfile.TemporaryDirectory() as elsewhere:  # TMVA writes into the current folder
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=elsewhere, env=environment)
     lines = [line for line in done.stdout.splitlines() if line.startswith("@")]
     if done.returncode or not lines:
         raise RuntimeError(f"the training through the Factory failed:\n{(done.stderr or done.stdout).strip()[-2000:]}")

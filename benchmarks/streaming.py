@@ -11,8 +11,8 @@ from tmva_lstm_plugin import LSTMClassifier, read_sequences, stream_sequences
 from .reading import FEATURES
 
 
-def measure(path: Path, *, hidden: int = 16, say: Callable[[str], None]) -> dict[str, object]:
-    """Time three trainings and three readings, and take the shortest of each.
+def measure(path: Path, *, rounds: int, hidden: int = 16, say: Callable[[str], None]) -> dict[str, object]:
+    """Time readings and trainings in turn, and take the shortest of each.
 
     An epoch's time is the difference of trainings of three epochs and of one: what is done once (statistics, probes) drops
     out.
@@ -36,7 +36,7 @@ def measure(path: Path, *, hidden: int = 16, say: Callable[[str], None]) -> dict
 
     memory = read_sequences(str(path), **options)
     reading, training, both = [], [], []
-    for _ in range(3):
+    for _ in range(rounds):
         reading.append(read_seconds())
         training.append(epoch_seconds(memory))
         both.append(epoch_seconds(stream_sequences(str(path), **options)))

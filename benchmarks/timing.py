@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+LONG = 0.05
+"""Seconds of a step that is so long that waking threads before it is not worth the time."""
+
 
 @dataclass
 class Contestant:
@@ -97,12 +100,16 @@ def alternate(
     rest : float
         Seconds between two turns, in which threads of the one before come to rest.
     """
+    long = set()
     for each in contestants:
         if each.before:
             each.before()
-        each.work[0]()  # what is made at the first call
-        once = each.run(1, limit) * len(each.work)
-        each.passes = max(1, math.ceil(least / once))
+        once = each.run(1, limit)  # with what is made at the first call
+        if once > LONG:
+            long.add(id(each))
+        else:
+            once = each.run(1, limit)
+        each.passes = max(1, math.ceil(least / (once * len(each.work))))
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -112,7 +119,8 @@ def alternate(
                 if each.before:
                     each.before()
                 time.sleep(rest)
-                each.work[0]()  # wakes its threads and fills the caches
+                if id(each) not in long:
+                    each.work[0]()  # wakes its threads and fills the caches
                 each.measure(limit)
     finally:
         if was_enabled:
