@@ -85,7 +85,13 @@ class Contestant:
 
 
 def alternate(
-    contestants: Sequence[Contestant], *, rounds: int, least: float, limit: float = math.inf, rest: float = 0.01
+    contestants: Sequence[Contestant],
+    *,
+    rounds: int,
+    least: float,
+    limit: float = math.inf,
+    rest: float = 0.01,
+    long_rounds: int | None = None,
 ) -> None:
     """Time all contestants in turn, in the opposite order every other round.
 
@@ -99,6 +105,8 @@ def alternate(
         Seconds a turn takes at least (whole passes), and at most (cut between two steps).
     rest : float
         Seconds between two turns, in which threads of the one before come to rest.
+    long_rounds : int, optional
+        In place of `rounds` where anybody's step takes longer than `LONG`.
     """
     long = set()
     for each in contestants:
@@ -110,6 +118,8 @@ def alternate(
         else:
             once = each.run(1, limit)
         each.passes = max(1, math.ceil(least / (once * len(each.work))))
+    if long and long_rounds:
+        rounds = long_rounds
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()

@@ -25,9 +25,10 @@ class Effort:
     least: float  # seconds a turn takes at least
     random_batches: int  # in a pass
     bucketed_batches: int
+    long_rounds: int | None = None  # where a step takes long
 
 
-QUICK = Effort(rounds=3, least=0.02, random_batches=1, bucketed_batches=3)
+QUICK = Effort(rounds=3, least=0.02, random_batches=1, bucketed_batches=3, long_rounds=2)
 FULL = Effort(rounds=5, least=0.2, random_batches=3, bucketed_batches=6)
 
 
@@ -51,7 +52,7 @@ def measure(
     load = os.getloadavg()
     if peak:
         peak.read()
-    alternate(contestants, rounds=effort.rounds, least=effort.least)
+    alternate(contestants, rounds=effort.rounds, least=effort.least, long_rounds=effort.long_rounds)
     if peak:
         peak.read()
     steps = float(np.mean([events.lengths[batch].sum() for batch in batches]))
@@ -201,7 +202,9 @@ def busy(
     with BusyCore() as other:
         quiet = [_with(each, other.pause) for each in everybody]
         disturbed = [_with(each, other.go_on) for each in everybody]
-        alternate([*quiet, *disturbed], rounds=effort.rounds, least=least, limit=5 * least + 2)
+        alternate(
+            [*quiet, *disturbed], rounds=effort.rounds, least=least, limit=5 * least + 2, long_rounds=effort.long_rounds
+        )
     slower = {f"{q.name}, {q.threads} threads": d.median / q.median for q, d in zip(quiet, disturbed, strict=True)}
     record: dict[str, object] = {
         "section": "busy",
