@@ -312,6 +312,18 @@ TEST(probabilities_of_logits)
    CHECK_NEAR(p[0] + p[1], 1, 1e-15);
 }
 
+namespace {
+
+/// One step of all parameters, the gradient handed over as `scale` times another.
+void step(Optimizer<double> &optimizer, double gradient, double &parameter)
+{
+   const double fourth = gradient / 4;
+   optimizer.begin_step();
+   optimizer.step(0, 1, 4., &fourth, &parameter);
+}
+
+} // namespace
+
 TEST(steps_of_adam_and_sgd)
 {
    const double gradients[] = {0.5, -2, 1e-3, 0};
@@ -321,7 +333,7 @@ TEST(steps_of_adam_and_sgd)
    double p = 1, m = 0, v = 0, expected = 1;
    for (int t = 1; t <= 4; ++t) {
       const double g = gradients[t - 1];
-      adam.step(&g, &p);
+      step(adam, g, p);
       m = 0.9 * m + 0.1 * g;
       v = 0.999 * v + 0.001 * g * g;
       expected -= 0.1 * (m / (1 - std::pow(0.9, t))) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-8);
@@ -332,23 +344,46 @@ TEST(steps_of_adam_and_sgd)
    Optimizer<double> sgd(options, 1);
    p = 1;
    for (const double g : gradients)
-      sgd.step(&g, &p);
+      step(sgd, g, p);
    // velocities 0.5, -1.75, -0.874, -0.437
    CHECK_NEAR(p, 1 - 0.1 * (0.5 - 1.75 - 0.874 - 0.437), 1e-15);
 }
 
+TEST(an_optimizer_takes_its_parameters_in_parts)
+{
+   constexpr std::size_t kCount = 37;
+   for (const OptimizerKind kind : {OptimizerKind::Adam, OptimizerKind::Sgd}) {
+      OptimizerOptions options;
+      options.kind = kind;
+      Optimizer<float> whole(options, kCount), parts(options, kCount);
+      std::vector<float> p(kCount, 1.f), q(kCount, 1.f), gradient(kCount);
+      for (int t = 0; t < 5; ++t) {
+         for (std::size_t n = 0; n < kCount; ++n)
+            gradient[n] = std::sin(static_cast<float>(n * 7 + t));
+         whole.begin_step();
+         whole.step(0, kCount, 0.3f, gradient.data(), p.data());
+         parts.begin_step();
+         for (const std::size_t first : {30, 0, 11})
+            parts.step(first, first == 30 ? kCount : first == 0 ? 11 : 30, 0.3f, gradient.data(), q.data());
+      }
+      CHECK(p == q);
+      CHECK(p[1] != 1.f && p[36] != 1.f);
+   }
+}
+
 TEST(clipping_by_norm)
 {
-   double gradient[] = {3, -4};
-   CHECK_NEAR(scale_and_clip(gradient, 2, 2., 0), 10, 1e-15);
-   CHECK(gradient[0] == 6 && gradient[1] == -8);
-   CHECK_NEAR(scale_and_clip(gradient, 2, 1., 20), 10, 1e-15);
-   CHECK(gradient[0] == 6 && gradient[1] == -8);
-   CHECK_NEAR(scale_and_clip(gradient, 2, 0.5, 1), 5, 1e-15);
-   CHECK_NEAR(gradient[0], 0.6, 1e-15);
-   CHECK_NEAR(gradient[1], -0.8, 1e-15);
-   double zeros[] = {0, 0};
-   CHECK(scale_and_clip(zeros, 2, 1., 1) == 0 && zeros[0] == 0);
+   std::vector<double> gradient(23, 0.);
+   gradient[2] = 3;
+   gradient[22] = -4;
+   const auto factor = [&](double given, double largest) { return clipped(gradient.data(), gradient.size(), given, largest); };
+   CHECK(factor(2, 0) == 2);
+   CHECK(factor(1, 20) == 1);
+   CHECK(factor(2, 10) == 2);
+   CHECK_NEAR(factor(1, 1), 0.2, 1e-16);
+   CHECK_NEAR(factor(-2, 1), -0.2, 1e-16);
+   std::fill(gradient.begin(), gradient.end(), 0.);
+   CHECK(factor(1, 1) == 1);
 }
 
 TEST_MAIN()

@@ -6,6 +6,7 @@
 #include "core/aligned.h"
 #include "core/kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -229,6 +230,85 @@ void forward_and_cell_backward()
          }
 }
 
+/// The forward passes that keep nothing give the same bits as the one that does; of the plain twin, what the compiler makes of
+/// the same equations.
+template <class T>
+void forward_for_scores()
+{
+   constexpr std::size_t L = kLanes<T>;
+   std::mt19937 random(4);
+   for (const Kernels<T> *k : tables<T>())
+      for (const LayerShape s : kShapes)
+         for (std::size_t n_lanes = 1; n_lanes <= L; n_lanes += 7) {
+            const std::size_t H = s.H, inputs = s.inputs(), P = round_up(H, kPaddedUnits);
+            std::normal_distribution<double> normal(0, 1);
+            std::vector<T> W(4 * H * s.D), U(4 * H * H), b(4 * H);
+            for (auto *weights : {&W, &U, &b})
+               for (T &w : *weights)
+                  w = static_cast<T>(normal(random) / std::sqrt(double(inputs)));
+            Guarded<T> packed(k->packed_gates_size(s)), units(k->packed_units_size(s)), u(inputs * L), c_prev(H * L),
+               gates(4 * H * L), c(H * L), tanh_c(H * L), h(H * L), c_alone(H * L), h_alone(H * L);
+            u.randomise(random);
+            c_prev.randomise(random);
+            std::copy_n(c_prev.data(), H * L, c_alone.data());
+            k->pack_gates(s, W.data(), U.data(), b.data(), packed.data());
+            k->pack_units(s, W.data(), U.data(), b.data(), units.data());
+            CHECK(units.whole());
+            k->gates_forward(s, packed.data(), u.data(), c_prev.data(), gates.data(), c.data(), tanh_c.data(), h.data(),
+                             n_lanes);
+            k->state_forward(s, packed.data(), u.data(), c_alone.data(), h_alone.data(), n_lanes);
+            CHECK(c_alone.whole() && h_alone.whole());
+            for (std::size_t lane = 0; lane < n_lanes; ++lane) {
+               Guarded<T> x(s.D), h_prev(P), c_one(P), h_one(P);
+               for (std::size_t d = 0; d < s.D; ++d)
+                  x[d] = u[d * L + lane];
+               for (std::size_t j = 0; j < P; ++j) {
+                  h_prev[j] = j < H ? u[(s.D + j) * L + lane] : T(0);
+                  c_one[j] = j < H ? c_prev[j * L + lane] : T(0);
+               }
+               k->single_forward(s, units.data(), x.data(), h_prev.data(), c_one.data(), h_one.data());
+               CHECK(c_one.whole() && h_one.whole());
+               for (std::size_t j = 0; j < P; ++j)
+                  if (j < H) {
+                     CHECK(c_alone[j * L + lane] == c[j * L + lane] && h_alone[j * L + lane] == h[j * L + lane]);
+                     CHECK(c_one[j] == c[j * L + lane] && h_one[j] == h[j * L + lane]);
+                  } else {
+                     CHECK(c_one[j] == 0 && h_one[j] == 0);
+                  }
+            }
+         }
+}
+
+/// Rows of any length into lanes; nothing beyond their last number is read (the address sanitizer looks at it).
+template <class T>
+void steps_into_lanes()
+{
+   constexpr std::size_t L = kLanes<T>;
+   std::mt19937 random(5);
+   std::normal_distribution<double> normal(0, 1);
+   for (const Kernels<T> *k : tables<T>())
+      for (std::size_t D = 1; D <= 20; ++D)
+         for (std::size_t n_lanes = 1; n_lanes <= L; n_lanes += 3) {
+            std::vector<std::vector<T>> rows(n_lanes, std::vector<T>(D));
+            std::vector<const T *> pointers(L, nullptr);
+            std::vector<T> mean(D), inverse(D);
+            for (std::size_t d = 0; d < D; ++d) {
+               mean[d] = static_cast<T>(normal(random));
+               inverse[d] = static_cast<T>(normal(random));
+               for (auto &row : rows)
+                  row[d] = static_cast<T>(normal(random));
+            }
+            for (std::size_t lane = 0; lane < n_lanes; ++lane)
+               pointers[lane] = rows[lane].data();
+            Guarded<T> x(D * L);
+            k->load_step(D, pointers.data(), n_lanes, mean.data(), inverse.data(), x.data());
+            CHECK(x.whole());
+            for (std::size_t d = 0; d < D; ++d)
+               for (std::size_t lane = 0; lane < L; ++lane)
+                  CHECK(x[d * L + lane] == (lane < n_lanes ? (rows[lane][d] - mean[d]) * inverse[d] : T(0)));
+         }
+}
+
 template <class T>
 void products()
 {
@@ -269,8 +349,8 @@ void weight_gradients()
          std::vector<std::size_t> lanes(steps);
          for (std::size_t step = 0; step < steps; ++step) {
             lanes[step] = L - (7 * step + s.D) % L; // 1 to L
-            k->transpose(u.data() + step * inputs * L, inputs, C, z.data() + step * L * C);
-            for (std::size_t lane = 0; lane < L; ++lane)
+            k->transpose(u.data() + step * inputs * L, inputs, C, z.data() + step * L * C, lanes[step]);
+            for (std::size_t lane = 0; lane < lanes[step]; ++lane)
                for (std::size_t column = 0; column < C; ++column) {
                   const T found = z[(step * L + lane) * C + column];
                   CHECK(found == (column < inputs ? u[(step * inputs + column) * L + lane] : T(column == inputs)));
@@ -320,6 +400,18 @@ TEST(a_step_forward_and_its_cell_backward)
 {
    forward_and_cell_backward<float>();
    forward_and_cell_backward<double>();
+}
+
+TEST(a_step_forward_for_scores_alone)
+{
+   forward_for_scores<float>();
+   forward_for_scores<double>();
+}
+
+TEST(a_step_of_many_sequences_into_lanes)
+{
+   steps_into_lanes<float>();
+   steps_into_lanes<double>();
 }
 
 TEST(transposed_product)

@@ -86,12 +86,13 @@ template <class T>
 void DenseLayer<T>::pack(const T *W, const T *b)
 {
    fKernels = &tmva_lstm::kernels<T>();
-   std::vector<T> transposed(fShape.inputs * fShape.width);
+   fTransposed.require(fShape.inputs * fShape.width);
+   T *transposed = fTransposed.data();
    for (std::size_t k = 0; k < fShape.width; ++k)
       for (std::size_t m = 0; m < fShape.inputs; ++m)
          transposed[m * fShape.width + k] = W[k * fShape.inputs + m];
    fForward.require(fKernels->packed_transposed_size(fShape.inputs, fShape.width));
-   fKernels->pack_transposed(transposed.data(), fShape.inputs, fShape.width, 0, fShape.width, fForward.data());
+   fKernels->pack_transposed(transposed, fShape.inputs, fShape.width, 0, fShape.width, fForward.data());
    fBackward.require(fKernels->packed_transposed_size(fShape.width, fShape.inputs));
    fKernels->pack_transposed(W, fShape.width, fShape.inputs, 0, fShape.inputs, fBackward.data());
    fBias.assign(b, b + fShape.width);
@@ -124,7 +125,7 @@ void DenseLayer<T>::backward(const T *x, const T *pre, const T *y, T *dy, T *dx,
    if (dx)
       fKernels->product(fBackward.data(), fShape.width, fShape.inputs, dy, dx, n_lanes);
    const std::size_t C = fShape.template columns<T>();
-   fKernels->transpose(x, fShape.inputs, C, z);
+   fKernels->transpose(x, fShape.inputs, C, z, n_lanes);
    fKernels->weight_gradient(fShape.panel_rows(), C, 1, dy, 0, z, &n_lanes, dpanel);
 }
 

@@ -70,7 +70,7 @@ private:
    DenseShape fShape;
    Activation fActivation;
    const Kernels<T> *fKernels = nullptr;
-   AlignedArray<T> fForward, fBackward;
+   AlignedArray<T> fForward, fBackward, fTransposed;
    std::vector<T> fBias;
 };
 

@@ -27,6 +27,20 @@ struct Kernels {
    void (*gates_forward)(LayerShape shape, const T *packed, const T *u, const T *c_prev, T *gates, T *c, T *tanh_c, T *h,
                          std::size_t n_lanes);
 
+   /// One step forward for scores alone: the same numbers, with nothing kept for a backward pass.
+   ///   c      [H][L]   in: c_{t-1}, out: c_t          h [H][L]   out: h_t, not within u
+   void (*state_forward)(LayerShape shape, const T *packed, const T *u, T *c, T *h, std::size_t n_lanes);
+
+   /// Numbers that pack_units() writes.
+   std::size_t (*packed_units_size)(LayerShape shape);
+   /// Rearranges W, U, b for single_forward().
+   void (*pack_units)(LayerShape shape, const T *W, const T *U, const T *b, T *packed);
+
+   /// One step forward of one sequence by itself, the same numbers again: the units are the lanes. P = round_up(H, kPaddedUnits);
+   /// what stands behind the H units is zero and stays so.
+   ///   x [D]   h_prev [P] in: h_{t-1}   c [P] in: c_{t-1}, out: c_t   h [P] out: h_t, another array than h_prev
+   void (*single_forward)(LayerShape shape, const T *packed, const T *x, const T *h_prev, T *c, T *h);
+
    /// One step of the elementwise backward pass, equations (4) to (6).
    ///   dgates [4H][L]  out: gradient with respect to the pre-activations; may be the array `gates` itself
    ///   dc     [H][L]   in: gradient of c_t from step t+1; out: gradient of c_{t-1}
@@ -42,8 +56,12 @@ struct Kernels {
    /// out[columns][L] = matrix^T in[rows][L], for dh_{t-1} = U^T dgates and dx_t = W^T dgates, equations (7) and (8).
    void (*product)(const T *packed, std::size_t rows, std::size_t columns, const T *in, T *out, std::size_t n_lanes);
 
-   /// z[L][C] = transpose of u[inputs][L], then a column of ones, then zeros up to C.
-   void (*transpose)(const T *u, std::size_t inputs, std::size_t C, T *z);
+   /// Standardised features of one step into lanes: x[D][L] = (rows[lane][d] - mean[d]) * inverse[d]; lanes from n_lanes on
+   /// hold zeros, so that what is computed for them stays finite. Rows need no alignment.
+   void (*load_step)(std::size_t D, const T *const *rows, std::size_t n_lanes, const T *mean, const T *inverse, T *x);
+
+   /// z[L][C] = transpose of u[inputs][L], then a column of ones, then zeros up to C; only the first n_lanes rows are needed.
+   void (*transpose)(const T *u, std::size_t inputs, std::size_t C, T *z, std::size_t n_lanes);
 
    /// dparameters[rows][C] += sum over steps s and lanes e of dgates[s][rows][e] z[s][e][C], equation (9).
    ///   dgates  [n_steps] arrays [rows][L], `dgates_stride` numbers apart

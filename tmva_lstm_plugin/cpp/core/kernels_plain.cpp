@@ -34,6 +34,19 @@ void pack_gates(LayerShape s, const T *W, const T *U, const T *b, T *packed)
    }
 }
 
+/// Gates of unit j, equation (1); input(k) is number k of [x_t; h_{t-1}].
+template <class T, class Input>
+void unit_gates(LayerShape s, const T *packed, std::size_t j, Input input, T (&gate)[4])
+{
+   for (std::size_t k = 0; k < 4; ++k) {
+      const T *row = packed + (k * s.H + j) * (s.inputs() + 1);
+      T sum = row[0];
+      for (std::size_t n = 0; n < s.inputs(); ++n)
+         sum += row[1 + n] * input(n);
+      gate[k] = k == 2 ? std::tanh(sum) : sigmoid(sum);
+   }
+}
+
 template <class T>
 void gates_forward(LayerShape s, const T *packed, const T *u, const T *c_prev, T *gates, T *c, T *tanh_c, T *h,
                    std::size_t n_lanes)
@@ -42,19 +55,41 @@ void gates_forward(LayerShape s, const T *packed, const T *u, const T *c_prev, T
    for (std::size_t lane = 0; lane < n_lanes; ++lane)
       for (std::size_t j = 0; j < s.H; ++j) {
          T gate[4];
-         for (std::size_t k = 0; k < 4; ++k) {
-            const T *row = packed + (k * s.H + j) * (s.inputs() + 1);
-            T sum = row[0];
-            for (std::size_t input = 0; input < s.inputs(); ++input)
-               sum += row[1 + input] * u[input * L + lane];
-            gate[k] = k == 2 ? std::tanh(sum) : sigmoid(sum);
+         unit_gates(s, packed, j, [&](std::size_t n) { return u[n * L + lane]; }, gate);
+         for (std::size_t k = 0; k < 4; ++k)
             gates[(k * s.H + j) * L + lane] = gate[k];
-         }
          const std::size_t at = j * L + lane;
          c[at] = gate[1] * c_prev[at] + gate[0] * gate[2];
          tanh_c[at] = std::tanh(c[at]);
          h[at] = gate[3] * tanh_c[at];
       }
+}
+
+template <class T>
+void state_forward(LayerShape s, const T *packed, const T *u, T *c, T *h, std::size_t n_lanes)
+{
+   constexpr std::size_t L = kLanes<T>;
+   for (std::size_t lane = 0; lane < n_lanes; ++lane)
+      for (std::size_t j = 0; j < s.H; ++j) {
+         T gate[4];
+         unit_gates(s, packed, j, [&](std::size_t n) { return u[n * L + lane]; }, gate);
+         T &cell = c[j * L + lane];
+         cell = gate[1] * cell + gate[0] * gate[2];
+         h[j * L + lane] = gate[3] * std::tanh(cell);
+      }
+}
+
+template <class T>
+void single_forward(LayerShape s, const T *packed, const T *x, const T *h_prev, T *c, T *h)
+{
+   for (std::size_t j = 0; j < s.H; ++j) {
+      T gate[4];
+      unit_gates(s, packed, j, [&](std::size_t n) { return n < s.D ? x[n] : h_prev[n - s.D]; }, gate);
+      c[j] = gate[1] * c[j] + gate[0] * gate[2];
+      h[j] = gate[3] * std::tanh(c[j]);
+   }
+   for (std::size_t j = s.H; j < round_up(s.H, kPaddedUnits); ++j)
+      h[j] = T(0);
 }
 
 template <class T>
@@ -103,10 +138,19 @@ void product(const T *packed, std::size_t rows, std::size_t columns, const T *in
 }
 
 template <class T>
-void transpose(const T *u, std::size_t inputs, std::size_t C, T *z)
+void load_step(std::size_t D, const T *const *rows, std::size_t n_lanes, const T *mean, const T *inverse, T *x)
 {
    constexpr std::size_t L = kLanes<T>;
-   for (std::size_t lane = 0; lane < L; ++lane)
+   for (std::size_t d = 0; d < D; ++d)
+      for (std::size_t lane = 0; lane < L; ++lane)
+         x[d * L + lane] = lane < n_lanes ? (rows[lane][d] - mean[d]) * inverse[d] : T(0);
+}
+
+template <class T>
+void transpose(const T *u, std::size_t inputs, std::size_t C, T *z, std::size_t n_lanes)
+{
+   constexpr std::size_t L = kLanes<T>;
+   for (std::size_t lane = 0; lane < n_lanes; ++lane)
       for (std::size_t column = 0; column < C; ++column)
          z[lane * C + column] = column < inputs ? u[column * L + lane] : T(column == inputs ? 1 : 0);
 }
@@ -150,10 +194,15 @@ constexpr Kernels<T> kTable{"plain",
                             packed_gates_size,
                             pack_gates<T>,
                             gates_forward<T>,
+                            state_forward<T>,
+                            packed_gates_size,
+                            pack_gates<T>,
+                            single_forward<T>,
                             cell_backward<T>,
                             packed_transposed_size,
                             pack_transposed<T>,
                             product<T>,
+                            load_step<T>,
                             transpose<T>,
                             weight_gradient<T>,
                             sigmoid_array<T>,

@@ -7,13 +7,15 @@
 #pragma once
 
 #include "kernels_math.h"
+#include "kernels_transpose.h"
 
 namespace {
 
-/// Hidden units (four gate rows each) of a forward tile, and lanes of it in registers.
-constexpr int kUnits = 3;
-constexpr int kTileRows = 12;
-constexpr int kTileVectors = kVectorBytes == 64 ? 2 : 1;
+/// Hidden units (four gate rows each) of a forward tile, and lanes of it in registers: sums in 24 of 32 registers, or in 8 of 16;
+/// two registers of lanes for each weight, since a tile one register wide would load more often than it adds.
+constexpr int kUnits = kVectorBytes == 64 ? 3 : 1;
+constexpr int kTileRows = kVectorBytes == 64 ? 12 : 6;
+constexpr int kTileVectors = 2;
 /// Tile of the weight gradient.
 constexpr int kGradientRows = kVectorBytes == 64 ? 8 : 4;
 constexpr int kGradientVectors = kVectorBytes == 16 ? 2 : 3;
@@ -45,23 +47,62 @@ std::size_t packed_gates_size(LayerShape s)
    return s.rows() * (s.inputs() + 1);
 }
 
-/// For each tile of units: the biases, then for each input k the weights of the tile's rows (gate-major within the tile).
+/// The biases of units [j, j + N), then for each input k the weights of their 4N rows (gate-major).
+template <class T, int N>
+INLINE T *pack_units(LayerShape s, std::size_t j, const T *W, const T *U, const T *b, T *packed)
+{
+   const T *rows[4 * N];
+   const auto point = [&](const T *matrix, std::size_t columns) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < 4 * N; ++r)
+         rows[r] = matrix + (r / N * s.H + j + r % N) * columns;
+   };
+   const auto copy = [&](std::size_t columns) __attribute__((always_inline)) {
+      for (std::size_t k = 0; k < columns; ++k, packed += 4 * N)
+#pragma GCC unroll 16
+         for (int r = 0; r < 4 * N; ++r)
+            packed[r] = rows[r][k];
+   };
+   point(b, 1);
+   copy(1);
+   point(W, s.D);
+   copy(s.D);
+   point(U, s.H);
+   copy(s.H);
+   return packed;
+}
+
 template <class T>
 void pack_gates(LayerShape s, const T *W, const T *U, const T *b, T *packed)
 {
-   for (std::size_t j = 0; j < s.H; j += kUnits) {
-      const std::size_t units = s.H - j < kUnits ? s.H - j : kUnits;
-      for (std::size_t k = 0; k <= s.inputs(); ++k)
-         for (std::size_t gate = 0; gate < 4; ++gate)
-            for (std::size_t unit = 0; unit < units; ++unit) {
-               const std::size_t row = gate * s.H + j + unit;
-               *packed++ = k == 0 ? b[row] : k <= s.D ? W[row * s.D + k - 1] : U[row * s.H + (k - 1 - s.D)];
-            }
-   }
+   std::size_t j = 0;
+   for (; j + kUnits <= s.H; j += kUnits)
+      packed = pack_units<T, kUnits>(s, j, W, U, b, packed);
+   if (s.H - j == 2)
+      pack_units<T, 2>(s, j, W, U, b, packed);
+   else if (s.H - j == 1)
+      pack_units<T, 1>(s, j, W, U, b, packed);
 }
 
-/// Units [j, j + N) of one step for V vectors of lanes; pointers are already at the first lane of the tile.
-template <class T, int N, int V>
+/// Equations (1) to (3) behind their sums, for V registers of lanes: gates i, f, g, o one after another.
+template <class T, int V>
+struct Cell {
+   Vec<T> gate[4 * V], c[V], tanh_c[V], h[V];
+
+   __attribute__((always_inline)) void squash_gates() { squash_in_turn<T, 4 * V, ((1u << V) - 1) << 2 * V>(gate); }
+   __attribute__((always_inline)) void update(const T *c_prev)
+   {
+      UNROLL for (int v = 0; v < V; ++v)
+         c[v] = gate[V + v] * load<T>(c_prev + v * kWidth<T>) + rounded<T>(gate[v] * gate[2 * V + v]);
+      UNROLL for (int v = 0; v < V; ++v) tanh_c[v] = c[v];
+      squash_in_turn<T, V, (1u << V) - 1>(tanh_c);
+      UNROLL for (int v = 0; v < V; ++v) h[v] = gate[3 * V + v] * tanh_c[v];
+   }
+};
+
+/// Units [j, j + N) of one step for V vectors of lanes; pointers are already at the first lane of the tile. Without Keep the
+/// gates and tanh(c), which only a backward pass looks at, are not stored.
+template <class T, int N, int V, bool Keep>
 INLINE void gates_tile(LayerShape s, std::size_t j, const T *__restrict packed, const T *__restrict u,
                        const T *__restrict c_prev, T *__restrict gates, T *__restrict c, T *__restrict tanh_c,
                        T *__restrict h)
@@ -74,55 +115,138 @@ INLINE void gates_tile(LayerShape s, std::size_t j, const T *__restrict packed, 
       for (int v = 0; v < V; ++v)
          acc[r][v] = splat<T>(packed[r]);
    accumulate<T, 4 * N, V>(packed + 4 * N, u, s.inputs(), acc);
-#pragma GCC unroll 4
-   for (int n = 0; n < N; ++n)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-         const std::size_t at = (j + n) * L + v * kWidth<T>;
-         const std::size_t gate = s.H * L;
-         const Vec<T> i = vector_sigmoid<T>(acc[n][v]);
-         const Vec<T> f = vector_sigmoid<T>(acc[N + n][v]);
-         const Vec<T> g = vector_tanh<T>(acc[2 * N + n][v]);
-         const Vec<T> o = vector_sigmoid<T>(acc[3 * N + n][v]);
-         const Vec<T> cell = f * load<T>(c_prev + at) + rounded<T>(i * g);
-         const Vec<T> squashed = vector_tanh<T>(cell);
-         store<T>(gates + at, i);
-         store<T>(gates + gate + at, f);
-         store<T>(gates + 2 * gate + at, g);
-         store<T>(gates + 3 * gate + at, o);
-         store<T>(c + at, cell);
-         store<T>(tanh_c + at, squashed);
-         store<T>(h + at, o * squashed);
+   UNROLL for (int n = 0; n < N; ++n) {
+      Cell<T, V> cell;
+      UNROLL for (int gate = 0; gate < 4; ++gate)
+         UNROLL for (int v = 0; v < V; ++v) cell.gate[gate * V + v] = acc[gate * N + n][v];
+      cell.squash_gates();
+      const std::size_t unit = (j + n) * L;
+      cell.update(c_prev + unit);
+      UNROLL for (int v = 0; v < V; ++v) {
+         const std::size_t at = unit + v * kWidth<T>;
+         if constexpr (Keep) {
+            UNROLL for (int gate = 0; gate < 4; ++gate) store<T>(gates + gate * s.H * L + at, cell.gate[gate * V + v]);
+            store<T>(tanh_c + at, cell.tanh_c[v]);
+         }
+         store<T>(c + at, cell.c[v]);
+         store<T>(h + at, cell.h[v]);
       }
+   }
 }
 
-template <class T, int V>
+template <class T, int V, bool Keep>
 INLINE void gates_lanes(LayerShape s, const T *packed, const T *u, const T *c_prev, T *gates, T *c, T *tanh_c, T *h)
 {
    std::size_t j = 0;
    for (; j + kUnits <= s.H; j += kUnits, packed += 4 * kUnits * (s.inputs() + 1))
-      gates_tile<T, kUnits, V>(s, j, packed, u, c_prev, gates, c, tanh_c, h);
+      gates_tile<T, kUnits, V, Keep>(s, j, packed, u, c_prev, gates, c, tanh_c, h);
    if (s.H - j == 2)
-      gates_tile<T, 2, V>(s, j, packed, u, c_prev, gates, c, tanh_c, h);
+      gates_tile<T, 2, V, Keep>(s, j, packed, u, c_prev, gates, c, tanh_c, h);
    else if (s.H - j == 1)
-      gates_tile<T, 1, V>(s, j, packed, u, c_prev, gates, c, tanh_c, h);
+      gates_tile<T, 1, V, Keep>(s, j, packed, u, c_prev, gates, c, tanh_c, h);
+}
+
+template <class T, bool Keep>
+INLINE void gates_block(LayerShape s, const T *packed, const T *u, const T *c_prev, T *gates, T *c, T *tanh_c, T *h,
+                        std::size_t n_lanes)
+{
+   std::size_t lane = 0;
+   while (lane < n_lanes) {
+      T *g = Keep ? gates + lane : nullptr, *squashed = Keep ? tanh_c + lane : nullptr;
+      if (n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
+         gates_lanes<T, kTileVectors, Keep>(s, packed, u + lane, c_prev + lane, g, c + lane, squashed, h + lane);
+         lane += kTileVectors * kWidth<T>;
+      } else {
+         gates_lanes<T, 1, Keep>(s, packed, u + lane, c_prev + lane, g, c + lane, squashed, h + lane);
+         lane += kWidth<T>;
+      }
+   }
 }
 
 template <class T>
 void gates_forward(LayerShape s, const T *packed, const T *u, const T *c_prev, T *gates, T *c, T *tanh_c, T *h,
                    std::size_t n_lanes)
 {
-   std::size_t lane = 0;
-   while (lane < n_lanes) {
-      if (kTileVectors == 2 && n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
-         gates_lanes<T, kTileVectors>(s, packed, u + lane, c_prev + lane, gates + lane, c + lane, tanh_c + lane,
-                                      h + lane);
-         lane += kTileVectors * kWidth<T>;
-      } else {
-         gates_lanes<T, 1>(s, packed, u + lane, c_prev + lane, gates + lane, c + lane, tanh_c + lane, h + lane);
-         lane += kWidth<T>;
-      }
+   gates_block<T, true>(s, packed, u, c_prev, gates, c, tanh_c, h, n_lanes);
+}
+
+template <class T>
+void state_forward(LayerShape s, const T *packed, const T *u, T *c, T *h, std::size_t n_lanes)
+{
+   gates_block<T, false>(s, packed, u, c, nullptr, c, nullptr, h, n_lanes);
+}
+
+// --- one sequence by itself: its units are the lanes -----------------------------------------------------------------------
+
+/// Registers of units worked on at once, times four gates.
+constexpr int kUnitVectors = 2;
+
+std::size_t packed_units_size(LayerShape s)
+{
+   return 4 * round_up(s.H, kPaddedUnits) * (s.inputs() + 1);
+}
+
+/// For each tile of units: for each input (the first being the bias) four gates of the tile's units.
+template <class T>
+void pack_units_as_lanes(LayerShape s, const T *W, const T *U, const T *b, T *packed)
+{
+   const std::size_t padded = round_up(s.H, kPaddedUnits), width = kWidth<T>;
+   for (std::size_t j = 0; j < padded;) {
+      const std::size_t units = (padded - j) / width >= kUnitVectors ? kUnitVectors * width : width;
+      for (std::size_t k = 0; k <= s.inputs(); ++k)
+         for (std::size_t gate = 0; gate < 4; ++gate)
+            for (std::size_t unit = j; unit < j + units; ++unit) {
+               const std::size_t row = gate * s.H + unit;
+               *packed++ = unit >= s.H ? T(0)
+                           : k == 0    ? b[row]
+                           : k <= s.D  ? W[row * s.D + k - 1]
+                                       : U[row * s.H + (k - 1 - s.D)];
+            }
+      j += units;
    }
+}
+
+template <class T, int V>
+INLINE const T *units_tile(LayerShape s, const T *__restrict packed, const T *__restrict x, const T *__restrict h_prev,
+                           T *__restrict c, T *__restrict h)
+{
+   Vec<T> acc[4][V];
+#pragma GCC unroll 4
+   for (int gate = 0; gate < 4; ++gate)
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v, packed += kWidth<T>)
+         acc[gate][v] = load<T>(packed);
+   const auto add = [&](const T *input, std::size_t count) __attribute__((always_inline)) {
+      for (std::size_t k = 0; k < count; ++k)
+#pragma GCC unroll 4
+         for (int gate = 0; gate < 4; ++gate)
+#pragma GCC unroll 2
+            for (int v = 0; v < V; ++v, packed += kWidth<T>)
+               acc[gate][v] += load<T>(packed) * input[k];
+   };
+   add(x, s.D);
+   add(h_prev, s.H);
+   Cell<T, V> cell;
+   UNROLL for (int gate = 0; gate < 4; ++gate)
+      UNROLL for (int v = 0; v < V; ++v) cell.gate[gate * V + v] = acc[gate][v];
+   cell.squash_gates();
+   cell.update(c);
+   UNROLL for (int v = 0; v < V; ++v) {
+      store<T>(c + v * kWidth<T>, cell.c[v]);
+      store<T>(h + v * kWidth<T>, cell.h[v]);
+   }
+   return packed;
+}
+
+template <class T>
+void single_forward(LayerShape s, const T *packed, const T *x, const T *h_prev, T *c, T *h)
+{
+   const std::size_t padded = round_up(s.H, kPaddedUnits);
+   std::size_t j = 0;
+   for (; j + kUnitVectors * kWidth<T> <= padded; j += kUnitVectors * kWidth<T>)
+      packed = units_tile<T, kUnitVectors>(s, packed, x, h_prev, c + j, h + j);
+   for (; j < padded; j += kWidth<T>)
+      packed = units_tile<T, 1>(s, packed, x, h_prev, c + j, h + j);
 }
 
 // --- backward ---------------------------------------------------------------------------------------------------------
@@ -206,32 +330,13 @@ void product(const T *packed, std::size_t rows, std::size_t columns, const T *in
 {
    std::size_t lane = 0;
    while (lane < n_lanes) {
-      if (kTileVectors == 2 && n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
+      if (n_lanes - lane > static_cast<std::size_t>(kWidth<T>)) {
          product_lanes<T, kTileVectors>(packed, rows, columns, in + lane, out + lane);
          lane += kTileVectors * kWidth<T>;
       } else {
          product_lanes<T, 1>(packed, rows, columns, in + lane, out + lane);
          lane += kWidth<T>;
       }
-   }
-}
-
-template <class T>
-void transpose(const T *__restrict u, std::size_t inputs, std::size_t C, T *__restrict z)
-{
-   constexpr std::size_t L = kLanes<T>;
-   constexpr std::size_t kSquare = 8; // squares of 8 x 8 keep both sides within a few cache lines
-   for (std::size_t k = 0; k < inputs; k += kSquare)
-      for (std::size_t lane = 0; lane < L; lane += kSquare) {
-         const std::size_t columns = inputs - k < kSquare ? inputs - k : kSquare;
-         for (std::size_t e = lane; e < lane + kSquare; ++e)
-            for (std::size_t column = k; column < k + columns; ++column)
-               z[e * C + column] = u[column * L + e];
-      }
-   for (std::size_t e = 0; e < L; ++e) {
-      z[e * C + inputs] = T(1);
-      for (std::size_t column = inputs + 1; column < C; ++column)
-         z[e * C + column] = T(0);
    }
 }
 
@@ -350,10 +455,15 @@ constexpr tmva_lstm::Kernels<T> make_table(const char *name)
            packed_gates_size,
            pack_gates<T>,
            gates_forward<T>,
+           state_forward<T>,
+           packed_units_size,
+           pack_units_as_lanes<T>,
+           single_forward<T>,
            cell_backward<T>,
            packed_transposed_size,
            pack_transposed<T>,
            product<T>,
+           load_step<T>,
            transpose<T>,
            weight_gradient<T>,
            sigmoid_array<T>,

@@ -1,23 +1,30 @@
 #include "lstm_layer.h"
 
+#include "thread_pool.h"
+
 #include <algorithm>
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
 template <class T>
-void PackedLayer<T>::pack(LayerShape shape, const T *W, const T *U, const T *b, bool input_gradient)
+void PackedLayer<T>::pack(LayerShape shape, const T *W, const T *U, const T *b, bool input_gradient, std::size_t n_threads)
 {
    fShape = shape;
    fKernels = &tmva_lstm::kernels<T>();
    fGates.require(fKernels->packed_gates_size(shape));
-   fKernels->pack_gates(shape, W, U, b, fGates.data());
    fStateTransposed.require(fKernels->packed_transposed_size(shape.rows(), shape.H));
-   fKernels->pack_transposed(U, shape.rows(), shape.H, 0, shape.H, fStateTransposed.data());
-   if (input_gradient) {
-      fInputTransposed.require(fKernels->packed_transposed_size(shape.rows(), shape.D));
-      fKernels->pack_transposed(W, shape.rows(), shape.D, 0, shape.D, fInputTransposed.data());
-   }
+   fInputTransposed.require(input_gradient ? fKernels->packed_transposed_size(shape.rows(), shape.D) : 0);
+   constexpr std::size_t kWorthTwo = 16384; // fewer numbers are moved sooner than another thread is told of it
+   parallel_for(2, shape.parameters() < kWorthTwo ? 1 : n_threads, [&](std::size_t part, std::size_t) {
+      if (part == 0) {
+         fKernels->pack_gates(shape, W, U, b, fGates.data());
+         return;
+      }
+      fKernels->pack_transposed(U, shape.rows(), shape.H, 0, shape.H, fStateTransposed.data());
+      if (input_gradient)
+         fKernels->pack_transposed(W, shape.rows(), shape.D, 0, shape.D, fInputTransposed.data());
+   });
 }
 
 template <class T>
@@ -112,8 +119,8 @@ void add_weight_gradient(const PackedLayer<T> &layer, LayerBlock<T> &block, std:
    const std::size_t C = shape.columns<T>();
    std::size_t running[kChunk<T>];
    for (std::size_t t = first; t < last; ++t) {
-      layer.kernels().transpose(block.x(t), shape.inputs(), C, block.panel() + (t - first) * kLanes<T> * C);
       running[t - first] = block.running(t);
+      layer.kernels().transpose(block.x(t), shape.inputs(), C, block.panel() + (t - first) * kLanes<T> * C, block.running(t));
    }
    layer.kernels().weight_gradient(shape.rows(), C, last - first, block.gates(first), shape.rows() * kLanes<T>,
                                    block.panel(), running, dparameters);

@@ -41,7 +41,7 @@ template <class T>
 class PackedLayer {
 public:
    /// `input_gradient`: also prepare dx, which the first layer does not need in training.
-   void pack(LayerShape shape, const T *W, const T *U, const T *b, bool input_gradient);
+   void pack(LayerShape shape, const T *W, const T *U, const T *b, bool input_gradient, std::size_t n_threads = 1);
 
    LayerShape shape() const { return fShape; }
    const Kernels<T> &kernels() const { return *fKernels; }

@@ -1,4 +1,4 @@
-#include "network.h"
+#include "network_work.h"
 
 #include "error.h"
 #include "thread_pool.h"
@@ -49,47 +49,10 @@ std::vector<ParameterView> parameter_layout(const NetworkShape &s)
    return layout;
 }
 
-/// One thread's block.
-template <class T>
-struct Network<T>::Work {
-   struct Dense {
-      AlignedArray<T> pre, y, dy; ///< [panel_rows()][L]
-   };
-   LayerBlock<T> block;
-   std::size_t n_lanes = 0;
-   const std::int64_t *events = nullptr;    ///< events in the lanes
-   const std::int64_t *positions = nullptr; ///< their positions in the batch
-   AlignedArray<T> joined;                  ///< [joined()][L], input of the first dense layer
-   AlignedArray<T> djoined;                 ///< its gradient
-   std::vector<Dense> dense;
-   AlignedArray<T> panel;  ///< room for the transposed input of a dense layer
-   AlignedArray<T> dsteps; ///< [T][H][L], gradient of the states of all steps
-
-   /// Output k of lane e stands at outputs()[k * L + e].
-   T *outputs() { return dense.back().y.data(); }
-};
-
-/// One gradient sum.
-template <class T>
-struct Network<T>::Slot {
-   AlignedArray<T> panel;              ///< [4H][C], see LayerShape::columns
-   std::vector<AlignedArray<T>> dense; ///< see DenseLayer::backward
-   LossSum sum;
-};
-
-/// A batch in the order of its blocks, longest first.
-template <class T>
-struct Network<T>::Blocks {
-   Blocks(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch);
-
-   std::vector<std::int64_t> positions; ///< in the batch
-   std::vector<std::int64_t> events;    ///< the events themselves
-   std::size_t count;
-};
-
 template <class T>
 Network<T>::Network(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features)
-   : fShape(shape), fFeatures(std::move(features)), fEventFeatures(std::move(event_features))
+   : fShape(shape), fFeatures(std::move(features)), fEventFeatures(std::move(event_features)),
+     fBlocks(std::make_unique<Blocks>()), fRooms(std::make_unique<ScoringRooms>())
 {
    if (shape.D == 0 || shape.H == 0 || shape.K == 0)
       throw ArgumentError("a network needs at least one feature, one hidden unit and one output; it was given D = " +
@@ -115,10 +78,15 @@ template <class T>
 Network<T> &Network<T>::operator=(Network &&) noexcept = default;
 
 template <class T>
-void Network<T>::set_parameters(const T *flat)
+void Network<T>::set_parameters(const T *flat, bool for_scores, std::size_t n_threads)
 {
    const std::size_t D = fShape.D, H = fShape.H;
-   fLayer.pack(fShape.layer(), flat, flat + 4 * H * D, flat + 4 * H * (D + H), false);
+   const T *W = flat, *U = W + 4 * H * D, *b = U + 4 * H * H;
+   fLayer.pack(fShape.layer(), W, U, b, false, n_threads);
+   const Kernels<T> &kernels = fLayer.kernels();
+   fUnits.require(for_scores ? kernels.packed_units_size(fShape.layer()) : 0);
+   if (for_scores)
+      kernels.pack_units(fShape.layer(), W, U, b, fUnits.data());
    flat += fShape.layer().parameters();
    for (DenseLayer<T> &layer : fDense) {
       layer.pack(flat, flat + layer.shape().width * layer.shape().inputs);
@@ -155,15 +123,29 @@ void Network<T>::check_lengths(const SequenceView<T> &events, const std::int64_t
 }
 
 template <class T>
-Network<T>::Blocks::Blocks(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch)
-   : positions(n_batch), events(n_batch), count((n_batch + kLanes<T> - 1) / kLanes<T>)
+void Network<T>::Blocks::cut(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch)
 {
+   count = (n_batch + kLanes<T> - 1) / kLanes<T>;
+   positions.resize(n_batch);
+   events.resize(n_batch);
    std::iota(positions.begin(), positions.end(), std::int64_t(0));
-   std::stable_sort(positions.begin(), positions.end(), [&](std::int64_t a, std::int64_t b) {
-      return view.length(batch[a]) > view.length(batch[b]);
+   std::sort(positions.begin(), positions.end(), [&](std::int64_t a, std::int64_t b) {
+      const std::size_t length_a = view.length(batch[a]), length_b = view.length(batch[b]);
+      return length_a != length_b ? length_a > length_b : a < b;
    });
    for (std::size_t n = 0; n < n_batch; ++n)
       events[n] = batch[positions[n]];
+}
+
+template <class T>
+void Network<T>::Work::take(const SequenceView<T> &view, const Blocks &of, std::size_t block)
+{
+   const std::size_t first = block * L;
+   n_lanes = std::min(L, of.events.size() - first);
+   events = of.events.data() + first;
+   positions = of.positions.data() + first;
+   for (std::size_t lane = 0; lane < n_lanes; ++lane)
+      rows[lane] = view.values + static_cast<std::size_t>(view.offsets[events[lane]]) * view.D;
 }
 
 /// Puts the events of a block into lanes: standardised steps, zero initial state.
@@ -171,11 +153,8 @@ template <class T>
 void Network<T>::load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t first = block * L, D = fShape.D, H = fShape.H;
-   work.n_lanes = std::min(L, blocks.events.size() - first);
-   work.events = blocks.events.data() + first;
-   work.positions = blocks.positions.data() + first;
-
+   const std::size_t D = fShape.D, H = fShape.H;
+   work.take(events, blocks, block);
    std::size_t lengths[L];
    for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
       lengths[lane] = events.length(work.events[lane]);
@@ -184,49 +163,58 @@ void Network<T>::load_block(const SequenceView<T> &events, const Blocks &blocks,
    std::fill_n(lstm.h(0), H * L, T(0));
    std::fill_n(lstm.c(0), H * L, T(0));
    for (std::size_t t = 0; t < lstm.steps(); ++t) {
-      T *x = lstm.x(t);
-      // lanes without a step t hold zeros, so that what is computed for them stays finite
-      if (lstm.running(t) < L)
-         std::fill_n(x, D * L, T(0));
-      for (std::size_t lane = 0; lane < lstm.running(t); ++lane) {
-         const T *row = events.values + (static_cast<std::size_t>(events.offsets[work.events[lane]]) + t) * D;
-         for (std::size_t d = 0; d < D; ++d)
-            x[d * L + lane] = (row[d] - fFeatures.mean[d]) * fFeatures.inverse[d];
-      }
+      fLayer.kernels().load_step(D, work.rows, lstm.running(t), fFeatures.mean.data(), fFeatures.inverse.data(), lstm.x(t));
+      for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
+         work.rows[lane] += D;
    }
 }
 
-/// Input of the first dense layer: the last true state, or those of all steps, then the standardised event features.
+/// Input of the first dense layer: the last true state, or those of all steps.
 template <class T>
-void Network<T>::join_states(const SequenceView<T> &events, Work &work) const
+void Network<T>::join_states(Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t H = fShape.H, states = fShape.joined() - fShape.E;
+   const std::size_t H = fShape.H;
    work.joined.require(fShape.joined() * L);
-   work.joined.fill(T(0));
    if (fShape.flat_steps) {
+      work.joined.fill(T(0));
       for (std::size_t t = 0; t < work.block.steps(); ++t)
          for (std::size_t j = 0; j < H; ++j)
             std::copy_n(work.block.h(t + 1) + j * L, work.block.running(t), work.joined.data() + (t * H + j) * L);
-   } else {
-      for (std::size_t j = 0; j < H; ++j)
-         for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
-            work.joined[j * L + lane] = work.block.h(work.block.length(lane))[j * L + lane];
+      return;
    }
+   for (std::size_t lane = 0; lane < L;) {
+      // lanes side by side that end at the same step
+      const std::size_t length = lane < work.n_lanes ? work.block.length(lane) : 0;
+      std::size_t end = lane + 1;
+      while (end < L && (end < work.n_lanes ? work.block.length(end) : 0) == length)
+         ++end;
+      const T *h = work.block.h(length);
+      for (std::size_t j = 0; j < H; ++j)
+         std::copy(h + j * L + lane, h + j * L + end, work.joined.data() + j * L + lane);
+      lane = end;
+   }
+}
+
+/// Behind the states: the standardised event features.
+template <class T>
+void Network<T>::join_event_features(const SequenceView<T> &events, Work &work) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   if (fShape.E == 0)
+      return;
+   T *joined = work.joined.data() + (fShape.joined() - fShape.E) * L;
+   std::fill_n(joined, fShape.E * L, T(0));
    for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
       for (std::size_t e = 0; e < fShape.E; ++e) {
          const T value = events.event_values[static_cast<std::size_t>(work.events[lane]) * fShape.E + e];
-         work.joined[(states + e) * L + lane] = (value - fEventFeatures.mean[e]) * fEventFeatures.inverse[e];
+         joined[e * L + lane] = (value - fEventFeatures.mean[e]) * fEventFeatures.inverse[e];
       }
 }
 
 template <class T>
-void Network<T>::forward_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block,
-                               Work &work) const
+void Network<T>::dense_forward(Work &work) const
 {
-   load_block(events, blocks, block, work);
-   forward(fLayer, work.block);
-   join_states(events, work);
    work.dense.resize(fDense.size());
    const T *x = work.joined.data();
    for (std::size_t n = 0; n < fDense.size(); ++n) {
@@ -246,7 +234,9 @@ void Network<T>::loss_of_block(const LabelledView<T> &events, double weight_scal
    const std::size_t K = fShape.K;
    typename Work::Dense &head = work.dense.back();
    head.dy.require(fDense.back().shape().panel_rows() * L);
-   std::vector<T> z(K), dz(K);
+   work.z.resize(K);
+   work.dz.resize(K);
+   std::vector<T> &z = work.z, &dz = work.dz;
    for (std::size_t lane = 0; lane < work.n_lanes; ++lane) {
       const std::int64_t event = work.events[lane];
       const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
@@ -295,7 +285,8 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
                              double weight_scale, const WorkLimits &limits, T *flat)
 {
    check_lengths(events, batch, n_batch, limits);
-   const Blocks blocks(events, batch, n_batch);
+   Blocks &blocks = *fBlocks;
+   blocks.cut(events, batch, n_batch);
    const std::size_t n_slots = std::min(blocks.count, kGradientSlots);
    fWork.resize(std::max(fWork.size(), limits.n_threads));
    fSlots.resize(std::max(fSlots.size(), n_slots));
@@ -312,7 +303,11 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
       }
       slot.sum = {};
       for (std::size_t block = index; block < blocks.count; block += n_slots) {
-         forward_block(events, blocks, block, work);
+         load_block(events, blocks, block, work);
+         forward(fLayer, work.block);
+         join_states(work);
+         join_event_features(events, work);
+         dense_forward(work);
          loss_of_block(events, weight_scale, work, slot.sum);
          backward_block(work, slot);
       }
@@ -363,43 +358,6 @@ void Network<T>::sum_slots(std::size_t n_slots, std::size_t n_threads, T *flat)
       fDense[layer].unpack(total, flat, flat + shape.width * shape.inputs);
       flat += shape.parameters();
    }
-}
-
-template <class T>
-void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
-                        const WorkLimits &limits, T *out) const
-{
-   check_lengths(events, batch, n_batch, limits);
-   const Blocks blocks(events, batch, n_batch);
-   const std::size_t K = fShape.K;
-   std::vector<Work> works(std::clamp<std::size_t>(limits.n_threads, 1, blocks.count + 1));
-   parallel_for(blocks.count, works.size(), [&](std::size_t block, std::size_t thread) {
-      Work &work = works[thread];
-      forward_block(events, blocks, block, work);
-      for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
-         for (std::size_t k = 0; k < K; ++k)
-            out[static_cast<std::size_t>(work.positions[lane]) * K + k] = work.outputs()[k * kLanes<T> + lane];
-   });
-}
-
-template <class T>
-LossSum Network<T>::loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch,
-                         double weight_scale, const WorkLimits &limits) const
-{
-   const std::size_t K = fShape.K;
-   std::vector<T> z(n_batch * K), unused(K);
-   logits(events, batch, n_batch, limits, z.data());
-   LossSum sum;
-   for (std::size_t n = 0; n < n_batch; ++n) {
-      const std::int64_t event = batch[n];
-      const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
-      const T *targets = events.targets ? events.targets + static_cast<std::size_t>(event) * K : nullptr;
-      sum.loss += weight * event_loss(fShape.loss, z.data() + n * K, K, events.labels ? events.labels[event] : 0,
-                                      targets, unused.data());
-      sum.weight += weight;
-      sum.n += weight != 0;
-   }
-   return sum;
 }
 
 template class Network<float>;

@@ -9,6 +9,7 @@
 #include "preprocess.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -84,8 +85,9 @@ public:
 
    const NetworkShape &shape() const { return fShape; }
 
-   /// Takes over new parameters (flat, see parameter_layout()).
-   void set_parameters(const T *flat);
+   /// Takes over new parameters (flat, see parameter_layout()). `for_scores`: also prepares what scores events one at a time
+   /// quickly, which a step of a training has no use for.
+   void set_parameters(const T *flat, bool for_scores = true, std::size_t n_threads = 1);
 
    /// Gradient of sum_n weight_n loss_n over the events `batch` (n_batch positions), written to `gradient` (flat).
    /// Weights are multiplied by `weight_scale`.
@@ -105,25 +107,32 @@ public:
    static std::size_t longest_sequence(const NetworkShape &shape, std::size_t bytes);
 
 private:
-   struct Work;   // one thread's block
-   struct Slot;   // one gradient sum
-   struct Blocks; // a batch cut into blocks
+   struct Work;         // one thread's block
+   struct Slot;         // one gradient sum
+   struct Blocks;       // a batch cut into blocks
+   struct ScoringRooms; // memory kept for scoring
 
    void check_lengths(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                       const WorkLimits &limits) const;
    void load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const;
-   void join_states(const SequenceView<T> &events, Work &work) const;
-   void forward_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const;
+   void join_states(Work &work) const;
+   void join_event_features(const SequenceView<T> &events, Work &work) const;
+   void dense_forward(Work &work) const;
    void loss_of_block(const LabelledView<T> &events, double weight_scale, Work &work, LossSum &sum) const;
    void backward_block(Work &work, Slot &slot) const;
    void sum_slots(std::size_t n_slots, std::size_t n_threads, T *gradient);
+   void score_block(const SequenceView<T> &events, Work &work) const;
+   void score_single(const SequenceView<T> &events, Work &work) const;
 
    NetworkShape fShape;
    Standardisation<T> fFeatures, fEventFeatures;
    PackedLayer<T> fLayer;
+   AlignedArray<T> fUnits; ///< the layer for single events; empty where it was not prepared
    std::vector<DenseLayer<T>> fDense; ///< hidden layers and the head
    std::vector<Work> fWork;
    std::vector<Slot> fSlots;
+   std::unique_ptr<Blocks> fBlocks;
+   std::unique_ptr<ScoringRooms> fRooms;
 
 public:
    ~Network();

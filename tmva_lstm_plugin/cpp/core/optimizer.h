@@ -25,20 +25,22 @@ class Optimizer {
 public:
    Optimizer(OptimizerOptions options, std::size_t parameters);
 
-   /// Moves the parameters by one step along the gradient.
-   void step(const T *gradient, T *parameters);
+   /// Begins the next step: begin_step(), then step() for each part of the parameters, by whatever thread.
+   void begin_step();
+   /// Moves the parameters [first, last) along `scale` times the gradient.
+   void step(std::size_t first, std::size_t last, T scale, const T *gradient, T *parameters);
 
 private:
    OptimizerOptions fOptions;
    std::uint64_t fSteps = 0;
+   T fRate = 0, fInverseRoot = 1; ///< of the step under way
    std::vector<T> fFirst;  ///< Adam: mean of the gradient; SGD: velocity
    std::vector<T> fSecond; ///< Adam: mean of its square
 };
 
-/// Multiplies the gradient by `factor`, then shrinks it to `largest_norm` if its Euclidean norm is larger and largest_norm > 0.
-/// Returns the norm before shrinking.
+/// What to multiply the gradient with: `factor`, or less if the norm of `factor` times the gradient would exceed largest_norm > 0.
 template <class T>
-double scale_and_clip(T *gradient, std::size_t count, double factor, double largest_norm);
+double clipped(const T *gradient, std::size_t count, double factor, double largest_norm);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

@@ -26,6 +26,9 @@ constexpr std::size_t kLanes = 128 / sizeof(T);
 template <class T>
 constexpr std::size_t kColumns = 64 / sizeof(T);
 
+/// Units of a sequence scored by itself are filled up to a multiple of this, one AVX-512 register of floats.
+constexpr std::size_t kPaddedUnits = 16;
+
 /// Steps whose contribution to dW, dU, db is taken in one go, while their panel still sits in the first-level caches.
 template <class T>
 constexpr std::size_t kChunk = 128 / kLanes<T>;

@@ -57,7 +57,7 @@ private:
 
 /// What all threads of one parallel section share.
 struct Section {
-   const std::function<void(std::size_t, std::size_t)> *task = nullptr;
+   const TaskReference *task = nullptr;
    std::size_t n_tasks = 0;
    std::size_t n_threads = 0;
    std::atomic<std::size_t> next{0};
@@ -168,8 +168,7 @@ std::size_t usable_processors()
    return std::max(1u, std::thread::hardware_concurrency());
 }
 
-void parallel_for(std::size_t n_tasks, std::size_t n_threads,
-                  const std::function<void(std::size_t, std::size_t)> &task)
+void parallel_for(std::size_t n_tasks, std::size_t n_threads, TaskReference task)
 {
    Section section;
    section.task = &task;

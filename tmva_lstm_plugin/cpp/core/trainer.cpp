@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "random.h"
+#include "thread_pool.h"
 
 #include <algorithm>
 #include <cmath>
@@ -119,13 +120,19 @@ LossSum Trainer<T>::train_batch(const LabelledView<T> &events, const std::int64_
    // the mean over events, not over weights: a batch whose weights happen to cancel must not be blown up
    double scale = 1. / static_cast<double>(sum.n);
    if (fOptions.l1 > 0 || fOptions.l2 > 0) {
-      scale_and_clip(fGradient.data(), fGradient.size(), scale, 0);
+      for (T &g : fGradient)
+         g *= static_cast<T>(scale);
       add_penalty();
       scale = 1;
    }
-   scale_and_clip(fGradient.data(), fGradient.size(), scale, fOptions.clip_norm);
-   fOptimizer.step(fGradient.data(), fParameters.data());
-   fNetwork.set_parameters(fParameters.data());
+   const T factor = static_cast<T>(clipped(fGradient.data(), fGradient.size(), scale, fOptions.clip_norm));
+   fOptimizer.begin_step();
+   constexpr std::size_t kPart = 16384; // a smaller part is done sooner than another thread is told of it
+   const std::size_t count = fParameters.size();
+   parallel_for((count + kPart - 1) / kPart, fOptions.limits.n_threads, [&](std::size_t part, std::size_t) {
+      fOptimizer.step(part * kPart, std::min(count, (part + 1) * kPart), factor, fGradient.data(), fParameters.data());
+   });
+   fNetwork.set_parameters(fParameters.data(), false, fOptions.limits.n_threads);
    return sum;
 }
 
@@ -197,8 +204,7 @@ StopReason Trainer<T>::fit(EpochSource<T> &source, const LabelledView<T> *valida
       if (!epoch_done(record))
          reason = StopReason::Interrupted;
    }
-   if (!best_parameters.empty())
-      set_parameters(std::move(best_parameters));
+   set_parameters(best_parameters.empty() ? fParameters : std::move(best_parameters)); // for scores from here on
    return reason;
 }
 

@@ -269,8 +269,13 @@ void bind_trainer(nb::module_ &m, const char *class_name)
          "train_batch",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
             const EventArrays<T> events(arrays);
-            return as_tuple(
-               self.train_batch(checked(events, self.network().shape(), true), batch.data(), batch.shape(0)));
+            const LabelledView<T> view = checked(events, self.network().shape(), true);
+            LossSum sum;
+            {
+               const nb::gil_scoped_release released;
+               sum = self.train_batch(view, batch.data(), batch.shape(0));
+            }
+            return as_tuple(sum);
          },
          "events"_a, "batch"_a, "One optimiser step; (sum of weighted losses, sum of weights, events) before it.")
       .def(

@@ -1,0 +1,86 @@
+/// \file
+/// What a network keeps while it works on a batch; for network.cpp and network_scores.cpp only.
+#pragma once
+
+#include "network.h"
+
+#include <memory>
+#include <mutex>
+
+namespace tmva_lstm {
+inline namespace TMVA_LSTM_ABI {
+
+/// A batch cut into blocks of like length, the longest first.
+template <class T>
+struct Network<T>::Blocks {
+   /// Keeps its memory from batch to batch.
+   void cut(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch);
+
+   std::vector<std::int64_t> positions; ///< in the batch
+   std::vector<std::int64_t> events;    ///< the events themselves
+   std::size_t count = 0;
+};
+
+/// One thread's block.
+template <class T>
+struct Network<T>::Work {
+   static constexpr std::size_t L = kLanes<T>;
+   struct Dense {
+      AlignedArray<T> pre, y, dy; ///< [panel_rows()][L]
+   };
+
+   std::size_t n_lanes = 0;
+   const std::int64_t *events = nullptr;    ///< events in the lanes
+   const std::int64_t *positions = nullptr; ///< their positions in the batch
+   const T *rows[kLanes<T>] = {};           ///< their features of the current step
+   AlignedArray<T> joined;                  ///< [joined()][L], input of the first dense layer
+   std::vector<Dense> dense;
+
+   // for training
+   LayerBlock<T> block;
+   AlignedArray<T> djoined; ///< gradient of joined
+   AlignedArray<T> panel;   ///< room for the transposed input of a dense layer
+   std::vector<T> z, dz;    ///< [K], logits of an event and their gradient
+
+   // for scores alone
+   Blocks blocks;
+   AlignedArray<T> inputs[2]; ///< [D+H][L], of this step and the next; of a single event [D] and [P] of each
+   AlignedArray<T> cells;     ///< [H][L]; of a single event [P]
+
+   /// Output k of lane e stands at outputs()[k * L + e].
+   T *outputs() { return dense.back().y.data(); }
+   void take(const SequenceView<T> &view, const Blocks &of, std::size_t block);
+};
+
+/// One gradient sum.
+template <class T>
+struct Network<T>::Slot {
+   AlignedArray<T> panel;              ///< [4H][C], see LayerShape::columns
+   std::vector<AlignedArray<T>> dense; ///< see DenseLayer::backward
+   LossSum sum;
+};
+
+/// Memory for scoring, kept from call to call; several threads may ask at once.
+template <class T>
+struct Network<T>::ScoringRooms {
+   std::unique_ptr<Work> take()
+   {
+      const std::lock_guard lock(mutex);
+      if (idle.empty())
+         return std::make_unique<Work>();
+      std::unique_ptr<Work> room = std::move(idle.back());
+      idle.pop_back();
+      return room;
+   }
+   void give_back(std::unique_ptr<Work> room)
+   {
+      const std::lock_guard lock(mutex);
+      idle.push_back(std::move(room));
+   }
+
+   std::mutex mutex;
+   std::vector<std::unique_ptr<Work>> idle;
+};
+
+} // namespace TMVA_LSTM_ABI
+} // namespace tmva_lstm
