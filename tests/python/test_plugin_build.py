@@ -424,7 +424,7 @@ def test_an_outside_cmake_project(core, tmp_path):
 
 def test_compiling_by_hand(core, tmp_path):
     source = Path(__file__).resolve().parent.parent / "consumer" / "consumer.cpp"
-    options = [CliRunner().invoke(main, ["config", what]).stdout.split() for what in ("--cflags", "--libs")]
+    options = [CliRunner().invoke(main, ["config", "--core", what]).stdout.split() for what in ("--cflags", "--libs")]
     command = [CXX, "-std=c++17", source, *options[0], *options[1], "-o", tmp_path / "consumer"]
     subprocess.run(command, check=True)
     subprocess.run([tmp_path / "consumer"], check=True)
