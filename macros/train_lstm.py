@@ -66,7 +66,8 @@ def train(output: str, events: int, epochs: int, options: str) -> None:
     area = factory.GetROCIntegral(loader, "LSTM")
     file.Close()
     print(
-        f"train_lstm.py: area below the ROC curve {area:.6g}, weights in dataset/weights, output in {output}", flush=True
+        f"train_lstm.py: area below the ROC curve {area:.6g}, weights in dataset/weights, output in {output}",
+        flush=True,
     )
 
 

@@ -252,9 +252,7 @@ def run_demo(
         if model.stopped_by in ("SIGINT", "SIGTERM"):
             echo(f"stopped by {model.stopped_by}; what was learnt is in {weights_file}")
             done = tuple(trainings)
-            return DemoResult(
-                len(train), len(test), effective, done, scored_file, plots, stopped_by=model.stopped_by
-            )
+            return DemoResult(len(train), len(test), effective, done, scored_file, plots, stopped_by=model.stopped_by)
         evaluation, scored_train, scored_test = evaluate_parts(model, train, test)
         trainings.append(DemoTraining(title, str(weights_file), evaluation, seconds, speed))
         if stem == "lstm":

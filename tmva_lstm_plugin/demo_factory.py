@@ -113,8 +113,8 @@ def train_in_factory(
     DemoFactory
         Without ROOT or a compiler, or when TMVA refused, only why it was left out.
     """
-    from .evaluation import auc
     from .classifier import load_model
+    from .evaluation import auc
     from .plugin_build import ensure_plugin
 
     if importlib.util.find_spec("ROOT") is None:

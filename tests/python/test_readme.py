@@ -48,6 +48,7 @@ def test_the_output_shown_is_that_of_the_demo(tmp_path, request, monkeypatch):
     assert len(aucs(shown)) == 2
     for name, values in aucs(shown).items():
         assert [float(v) for v in values] == pytest.approx([float(v) for v in aucs(printed)[name]], abs=0.004)
+
     def in_tmva(text):
         return [re.sub(r"\d.*", "", line) for line in text if re.match("  (AUC|area)", line)]
 

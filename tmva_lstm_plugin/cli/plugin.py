@@ -63,7 +63,9 @@ def build_plugin(prefix: str | None, force: bool, json_file: str | None) -> None
 )
 @click.option("--load", "wanted", flag_value="load", help="The line that loads the library, for the top of a macro.")
 @click.option("--libdir", "wanted", flag_value="libdir", help="The folder of libTMVALSTM.so and its rootmap.")
-@click.option("--cflags", "wanted", flag_value="cflags", help="Options to compile C++ that uses TMVA, or the core itself.")
+@click.option(
+    "--cflags", "wanted", flag_value="cflags", help="Options to compile C++ that uses TMVA, or the core itself."
+)
 @click.option("--libs", "wanted", flag_value="libs", help="Options to link it.")
 @click.option("--cmake", "wanted", flag_value="cmake", help="The folder for cmake -Dtmva_lstm_plugin_DIR=...")
 @click.option("--root", "prefix", metavar="FOLDER", help="ROOT's installation; the ROOT in use by default.")
