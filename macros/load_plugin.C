@@ -12,7 +12,7 @@
 
 int load_plugin()
 {
-   // what a macro returns is not the exit code of ROOT: a failure ends a batch session here
+   // what a macro returns counts for nothing when another one follows, as here: a failure ends a batch session at once
    const auto failed = [](const TString &why) {
       std::cerr << "load_plugin.C: " << why << std::endl;
       if (gROOT->IsBatch())

@@ -26,8 +26,8 @@
 
 namespace lstm_macros {
 
-/// Does `work`, which returns an exit code. What a macro returns is not the exit code of ROOT, so a failure ends a batch session
-/// here; an interactive one goes on.
+/// Does `work`, which returns an exit code. What a macro returns counts for nothing when another one follows, so a failure ends a
+/// batch session here; an interactive one goes on.
 template <typename Work>
 int run(const char *macro, Work work)
 {

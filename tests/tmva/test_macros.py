@@ -132,8 +132,11 @@ def test_python_trains_the_same_as_the_macro(folder):
 
 @pytest.mark.parametrize("name", ["train_lstm.C", "apply_lstm.C", "compare_methods.C"])
 def test_without_the_plugin_a_macro_says_what_to_run(folder, name):
-    code, output = run_root(SOURCES / name)
+    # another macro after it, which must not be reached: its return value would be the exit code
+    (folder / "next.C").write_text('int next() { printf("went on\\n"); return 0; }\n')
+    code, output = run_root(SOURCES / name, folder / "next.C")
     assert code == 2, output
+    assert "went on" not in output
     assert f"{name}: TMVA does not know the LSTM here, the plugin is not loaded. Run" in output
     assert f"root -l -b -q macros/load_plugin.C macros/{name}" in output
 
