@@ -12,24 +12,27 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 CORE := $(wildcard tmva_lstm_plugin/cpp/*/* cmake/*) CMakeLists.txt pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-cpp test-python lint format clean check-tools
+.PHONY: demo test test-cpp test-python root-wheel lint format clean check-tools
 .DEFAULT_GOAL := demo
 
-demo: $(VENV)/.installed
+demo: root-wheel
 	@$(BIN)/tmva-lstm demo
 
 test: test-cpp
 	@$(MAKE) --no-print-directory test-python
 
-# ROOT is not a dependency: the tests that need it are skipped where there is none, and the last line says so.
+test-python: root-wheel
+	@$(HAS_ROOT) || echo "== tests/tmva is skipped: there is no ROOT for $$($(BIN)/python -V)"
+	@$(BIN)/pytest -q
+
+# ROOT is not a dependency: where there is none and its wheel cannot be had, what needs it is left out, and says so.
 HAS_ROOT = $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("ROOT") is None)'
 ROOT_WHEEL := root>=0.1a12
 
-test-python: $(VENV)/.installed
-	@$(HAS_ROOT) || { echo "== installing ROOT's wheel into $(VENV), for the tests with TMVA"; \
-	    $(BIN)/pip install -q --only-binary :all: '$(ROOT_WHEEL)' || true; }
-	@$(HAS_ROOT) || echo "== tests/tmva is skipped: no ROOT for $$($(BIN)/python -V), and pip could not install its wheel"
-	@$(BIN)/pytest -q
+root-wheel: $(VENV)/.installed
+	@$(HAS_ROOT) || { echo "== installing ROOT's wheel into $(VENV), for TMVA"; \
+	    $(BIN)/pip install -q --only-binary :all: '$(ROOT_WHEEL)' >build/root-wheel.log 2>&1 || \
+	    echo "== pip could not install it: $$(grep -i error build/root-wheel.log | tail -1)"; }
 
 test-cpp: $(VENV)/.installed
 	@echo "== C++ tests, with the address and undefined-behaviour sanitizers"

@@ -1,41 +1,85 @@
-/// Scores the events of train_lstm.C with TMVA::Reader and compares with what the training wrote:
+/// Scores events one by one with TMVA::Reader, as in an event loop, and compares with what the training wrote: run train_lstm.C
+/// first, then
 ///
 ///    root -l -b -q macros/load_plugin.C macros/apply_lstm.C
-#include <cmath>
-#include <iostream>
+///
+/// To run it alone, put the line that `tmva-lstm config --load` prints above the first include, such as
+/// R__LOAD_LIBRARY($HOME/.cache/tmva_lstm_plugin/current/libTMVALSTM.so)
+#include "lstm_macros.h"
 
+#if __has_include("TMVA/Reader.h")
+
+#include <memory>
+
+#include "TBranch.h"
 #include "TFile.h"
-#include "TString.h"
-#include "TTree.h"
 
+#include "TMVA/DataLoader.h"
 #include "TMVA/Reader.h"
 
-int apply_lstm(const char *input = "train_lstm.root", const char *weights = "dataset/weights/train_lstm_LSTM.weights.xml")
-{
-   constexpr int kValues = 16; // T * D of train_lstm.C
-   float values[kValues], length = 0, in_training = 0;
-   TMVA::Reader reader("!Color:Silent");
-   for (int n = 0; n < kValues; ++n)
-      reader.AddVariable(Form("x%d", n), &values[n]);
-   reader.AddSpectator("length", &length);
-   reader.BookMVA("LSTM", weights);
+namespace lstm_macros {
 
-   TFile file(input);
-   TTree *tree = file.Get<TTree>("dataset/TestTree");
+int apply(const char *input, const char *weights)
+{
+   if (!has_lstm())
+      return plugin_is_missing("apply_lstm.C");
+   std::unique_ptr<TFile> file;
+   if (!gSystem->AccessPathName(input) && !gSystem->AccessPathName(weights)) // true means that it cannot be read
+      file.reset(TFile::Open(input));
+   TTree *tree = file ? dynamic_cast<TTree *>(file->Get("dataset/TestTree")) : nullptr;
    if (!tree) {
-      std::cerr << "apply_lstm.C: there is no dataset/TestTree in " << input << "; run train_lstm.C first\n";
+      std::cerr << "apply_lstm.C: no " << weights << ", or no dataset/TestTree in " << input << "; run train_lstm.C first"
+                << std::endl;
       return 1;
    }
-   for (int n = 0; n < kValues; ++n)
-      tree->SetBranchAddress(Form("x%d", n), &values[n]);
+
+   // the same names in the same order as in the training; every element of an array under the name of the array
+   std::vector<float> vars(T * D);
+   float length = 0;
+   TMVA::Reader reader("!Color:Silent");
+   const bool arrays = knows_arrays<TMVA::DataLoader>();
+   for (int i = 0; i < T * D; ++i)
+      reader.AddVariable(arrays ? "vars" : Form("vars[%d]", i), &vars[i]);
+   reader.AddSpectator("length", &length);
+   if (!reader.BookMVA("LSTM", weights)) {
+      std::cerr << "apply_lstm.C: " << weights << " was not read; why stands in TMVA's log above" << std::endl;
+      return 1;
+   }
+
+   // TMVA before ROOT 6.22 writes a branch for each element, after classID and className
+   float in_training = 0;
+   if (TBranch *array = tree->GetBranch("vars"))
+      array->SetAddress(vars.data());
+   else
+      for (int i = 0; i < T * D; ++i)
+         static_cast<TBranch *>(tree->GetListOfBranches()->At(2 + i))->SetAddress(&vars[i]);
    tree->SetBranchAddress("length", &length);
    tree->SetBranchAddress("LSTM", &in_training);
-   double largest = 0;
-   for (Long64_t entry = 0; entry < tree->GetEntries(); ++entry) {
-      tree->GetEntry(entry);
-      largest = std::max(largest, std::fabs(reader.EvaluateMVA("LSTM") - static_cast<double>(in_training)));
+   const Long64_t events = tree->GetEntries();
+   Long64_t different = 0;
+   for (Long64_t event = 0; event < events; ++event) {
+      tree->GetEntry(event);
+      const float score = reader.EvaluateMVA("LSTM");
+      different += score != in_training;
    }
-   std::cout << "apply_lstm.C: " << tree->GetEntries() << " events, largest difference to the training " << largest << "\n";
    tree->ResetBranchAddresses();
-   return largest < 1e-6 ? 0 : 1;
+   std::cout << "apply_lstm.C: " << events << " events, " << different << " with another score than in the training" << std::endl;
+   return events > 0 && different == 0 ? 0 : 1;
+}
+
+} // namespace lstm_macros
+
+#endif
+
+/// \param input  the output file of train_lstm.C
+/// \param weights  the weights file of train_lstm.C
+int apply_lstm(const char *input = "train_lstm.root", const char *weights = "dataset/weights/train_lstm_LSTM.weights.xml")
+{
+   return lstm_macros::run("apply_lstm.C", [&] {
+#if __has_include("TMVA/Reader.h")
+      return lstm_macros::apply(input, weights);
+#else
+      return lstm_macros::plugin_is_missing("apply_lstm.C");
+#endif
+   });
 }

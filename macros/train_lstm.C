@@ -1,74 +1,73 @@
 /// Books, trains and tests an LSTM with TMVA on toy sequences, as one would on one's own trees:
 ///
 ///    root -l -b -q macros/load_plugin.C macros/train_lstm.C
+///    root -l -b -q macros/load_plugin.C 'macros/train_lstm.C("my.root", 5000, 40, "NumThreads=2")'
 ///
-/// Each event is a sequence of 1 to T steps of D values; the signal drifts upwards, the background downwards. The trees hold one
-/// branch a value, padded with zeros, and the number of true steps, which TMVA carries as a spectator.
-#include <iostream>
+/// To run it alone, put the line that `tmva-lstm config --load` prints above the first include, such as
+/// R__LOAD_LIBRARY($HOME/.cache/tmva_lstm_plugin/current/libTMVALSTM.so)
+#include "lstm_macros.h"
+
+#if __has_include("TMVA/Factory.h")
+
+#include <memory>
 
 #include "TFile.h"
-#include "TRandom3.h"
-#include "TString.h"
-#include "TTree.h"
 
 #include "TMVA/DataLoader.h"
 #include "TMVA/Factory.h"
-#include "TMVA/Types.h"
 
-namespace train_lstm_toys {
+namespace lstm_macros {
 
-constexpr int T = 8, D = 2;
-
-TTree *make_tree(const char *name, double drift, int events, TRandom3 &random)
+int train(const char *output, int events, int epochs, const char *options)
 {
-   TTree *tree = new TTree(name, name);
-   static float values[T * D], length;
-   for (int n = 0; n < T * D; ++n)
-      tree->Branch(Form("x%d", n), &values[n], Form("x%d/F", n));
-   tree->Branch("length", &length, "length/F");
-   for (int event = 0; event < events; ++event) {
-      length = 1 + random.Integer(T);
-      double position[D] = {0, 0};
-      for (int t = 0; t < T; ++t)
-         for (int d = 0; d < D; ++d)
-            values[t * D + d] = t < length ? position[d] += random.Gaus(drift, 1) : 0;
-      tree->Fill();
+   if (!has_lstm())
+      return plugin_is_missing("train_lstm.C");
+   // what TMVA reads must stay alive until the training
+   std::unique_ptr<TTree> signal(make_toys("signal", true, events, 1));
+   std::unique_ptr<TTree> background(make_toys("background", false, events, 2));
+   std::unique_ptr<TFile> file(TFile::Open(output, "RECREATE"));
+   if (!file || file->IsZombie()) {
+      std::cerr << "train_lstm.C: cannot write '" << output << "'" << std::endl;
+      return 1;
    }
-   tree->ResetBranchAddresses();
-   return tree;
-}
 
-} // namespace train_lstm_toys
-
-int train_lstm(const char *output = "train_lstm.root", int events = 3000, const char *more_options = "")
-{
-   using namespace train_lstm_toys;
-   TFile file(output, "RECREATE");
-   TRandom3 random(1);
-   TTree *signal = make_tree("signal", 0.3, events, random);
-   TTree *background = make_tree("background", -0.3, events, random);
-
-   TMVA::Factory factory("train_lstm", &file, "!V:!Silent:Color:!DrawProgressBar:AnalysisType=Classification");
+   TMVA::Factory factory("train_lstm", file.get(), "!V:!Silent:Color:!DrawProgressBar:AnalysisType=Classification");
    TMVA::DataLoader loader("dataset");
-   for (int n = 0; n < T * D; ++n)
-      loader.AddVariable(Form("x%d", n), 'F');
+   const bool arrays = add_array(loader, "vars", T * D);
    loader.AddSpectator("length");
-   loader.AddSignalTree(signal, 1.);
-   loader.AddBackgroundTree(background, 1.);
-   loader.PrepareTrainingAndTestTree("", "SplitMode=Random:NormMode=NumEvents:!V");
+   loader.AddSignalTree(signal.get(), 1.);
+   loader.AddBackgroundTree(background.get(), 1.);
+   loader.PrepareTrainingAndTestTree("", split_options(events, arrays));
 
-   if (!factory.BookMethod(&loader, "LSTM", "LSTM",
-                           Form("InputLayout=%d|%d:Length=length:Layout=LSTM|16,LINEAR:"
-                                "TrainingStrategy=MaxEpochs=15,BatchSize=64,LearningRate=3e-3%s",
-                                T, D, more_options))) {
-      std::cerr << "train_lstm.C: the method was not booked\n";
+   if (!factory.BookMethod(&loader, "LSTM", "LSTM", lstm_options(epochs) + ":" + options)) {
+      std::cerr << "train_lstm.C: the method was not booked; why stands in TMVA's log above" << std::endl;
       return 1;
    }
    factory.TrainAllMethods();
    factory.TestAllMethods();
    factory.EvaluateAllMethods();
    const double area = factory.GetROCIntegral(&loader, "LSTM");
-   file.Close();
-   std::cout << "train_lstm.C: area below the ROC curve " << area << ", weights in dataset/weights, output in " << output << "\n";
+   file->Close();
+   std::cout << "train_lstm.C: area below the ROC curve " << area << ", weights in dataset/weights, output in " << output
+             << std::endl;
    return 0;
+}
+
+} // namespace lstm_macros
+
+#endif
+
+/// \param output  the file with histograms and trees
+/// \param events  of signal, and as many of background
+/// \param epochs  of the training
+/// \param options  more options of the method, with colons between them
+int train_lstm(const char *output = "train_lstm.root", int events = 2000, int epochs = 20, const char *options = "")
+{
+   return lstm_macros::run("train_lstm.C", [&] {
+#if __has_include("TMVA/Factory.h")
+      return lstm_macros::train(output, events, epochs, options);
+#else
+      return lstm_macros::plugin_is_missing("train_lstm.C");
+#endif
+   });
 }

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .demo_factory import DemoFactory, signal_first, train_in_factory
 from .errors import MissingNameError
 from .progress import LineProgress, make_progress
 from .training_run import check_output, draw_plots, evaluate_parts, fit, listed_plots, read_event_numbers
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
+    from .sequences import Sequences
 
-__all__ = ["DEMO_READING", "DemoResult", "DemoTraining", "find_data", "run_demo"]
+__all__ = ["DEMO_READING", "DemoResult", "DemoTraining", "find_data", "read_parts", "run_demo"]
 
 DATA_FILE = "gibuu_neutrino.root"
 SPLIT_FILE = "gibuu_split.csv"
@@ -90,6 +93,8 @@ class DemoResult:
         Scores of all events by the training without weights.
     plots : tuple of str
         ROC, loss and overtraining of the training without weights.
+    factory : DemoFactory or None
+        The training without weights once more, booked in TMVA's Factory; None after an interruption.
     stopped_by : str or None
         The signal that interrupted a training.
     """
@@ -100,6 +105,7 @@ class DemoResult:
     trainings: tuple[DemoTraining, ...] = ()
     scored_file: str | None = None
     plots: tuple[str, ...] = ()
+    factory: DemoFactory | None = None
     stopped_by: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,6 +126,7 @@ class DemoResult:
             ],
             "scored_file": self.scored_file,
             "plots": list(self.plots),
+            "factory": None if self.factory is None else self.factory.to_dict(),
             "stopped_by": self.stopped_by,
         }
 
@@ -154,6 +161,28 @@ def find_data(folder: str | os.PathLike[str] | None = None) -> tuple[Path, Path]
     )
 
 
+def read_parts(sample: str | os.PathLike[str], split: str | os.PathLike[str]) -> tuple[Sequences, Sequences]:
+    """Read the sample.
+
+    Parameters
+    ----------
+    sample, split : path
+        The two files.
+
+    Returns
+    -------
+    train, test : Sequences
+        The parts; the training part with the signal first, the order TMVA has it in.
+    """
+    from .reading import read_sequences
+
+    events = read_sequences(sample, **DEMO_READING)
+    assert events.n_entries is not None
+    assert events.entries is not None
+    is_test = np.isin(events.entries, read_event_numbers(split, events.n_entries))
+    return signal_first(events[~is_test]), events[is_test]
+
+
 def run_demo(
     output_folder: str | os.PathLike[str] = "demo_output",
     *,
@@ -162,7 +191,9 @@ def run_demo(
     n_threads: int | None = None,
     echo: Callable[[str], Any] = print,
 ) -> DemoResult:
-    """Train twice on the sample, without and with event weights, and show what came out.
+    """Train twice on the sample, without and with event weights, once more in TMVA's Factory, and show what came out.
+
+    Without ROOT, or without a compiler to build the plugin for it, the Factory is left out; one line says so and why.
 
     Parameters
     ----------
@@ -190,27 +221,22 @@ def run_demo(
     """
     from .classifier import LSTMClassifier
     from .evaluation import effective_events
-    from .reading import read_sequences
     from .scoring import score_file
 
     folder = check_output(output_folder, plots=True)
     sample, split = find_data(data_folder)
-    events = read_sequences(sample, **DEMO_READING)
-    assert events.n_entries is not None
-    assert events.entries is not None
-    is_test = np.isin(events.entries, read_event_numbers(split, events.n_entries))
-    train, test = events[~is_test], events[is_test]
-    echo(f"Deep inelastic scattering (DIS) against the rest: {len(events)} neutrino-oxygen events from {sample}")
+    train, test = read_parts(sample, split)
+    n_events = len(train) + len(test)
+    longest, shortest = (extreme([extreme(part.lengths) for part in (train, test)]) for extreme in (max, min))
+    echo(f"Deep inelastic scattering (DIS) against the rest: {n_events} neutrino-oxygen events from {sample}")
     echo(
-        f"{len(train)} events to train on, {len(test)} to test on, {events.lengths.min()} to {events.lengths.max()} "
-        f"hadrons each, {events.n_features} features a hadron"
+        f"{len(train)} events to train on, {len(test)} to test on, {shortest} to {longest} "
+        f"hadrons each, {train.n_features} features a hadron"
     )
     echo("")
-    assert events.labels is not None
-    assert events.weights is not None
     effective = {}
-    for index, name in enumerate(events.class_names):
-        weights = events.weights[events.labels == index]
+    for index, name in enumerate(train.class_names):
+        weights = np.concatenate([_weights_of_class(part, index) for part in (train, test)])
         effective[name] = (effective_events(weights), len(weights))
     trainings: list[DemoTraining] = []
     scored_file: str | None = None
@@ -225,16 +251,28 @@ def run_demo(
         model.save(weights_file, title=stem.upper())
         if model.stopped_by in ("SIGINT", "SIGTERM"):
             echo(f"stopped by {model.stopped_by}; what was learnt is in {weights_file}")
-            return DemoResult(len(train), len(test), effective, tuple(trainings), scored_file, plots, model.stopped_by)
+            done = tuple(trainings)
+            return DemoResult(len(train), len(test), effective, done, scored_file, plots, stopped_by=model.stopped_by)
         evaluation, scored_train, scored_test = evaluate_parts(model, train, test)
         trainings.append(DemoTraining(title, str(weights_file), evaluation, seconds, speed))
         if stem == "lstm":
+            scores = scored_test.probabilities[:, 1]
             scored_file = score_file(model, sample, folder / "scores.root", n_threads=n_threads).output
             plots = tuple(str(p) for p in draw_plots(model, folder, test=scored_test, train=scored_train))
-    result = DemoResult(len(train), len(test), effective, tuple(trainings), scored_file, plots)
+    echo("training without weights, booked in TMVA's Factory")
+    factory = train_in_factory(sample, split, folder, test=test, scores=scores, epochs=epochs, n_threads=n_threads)
+    if factory.left_out:
+        echo(f"left out: {factory.left_out}")
+    result = DemoResult(len(train), len(test), effective, tuple(trainings), scored_file, plots, factory)
     for line in _report(result, sample):
         echo(line)
     return result
+
+
+def _weights_of_class(events: Sequences, index: int) -> NDArray[np.float64]:
+    assert events.labels is not None
+    assert events.weights is not None
+    return events.weights[events.labels == index]
 
 
 def _report(result: DemoResult, sample: Path) -> list[str]:
@@ -256,6 +294,23 @@ def _report(result: DemoResult, sample: Path) -> list[str]:
         ["scored file", f"{result.scored_file} (tree scores, a friend of RootTuple)"],
         ["plots", listed_plots(result.plots)],
     ]
+    in_factory: list[str] = []
+    if result.factory is not None and not result.factory.left_out:
+        made = result.factory
+        difference = "equal to the bit" if made.largest_difference == 0 else f"within {made.largest_difference:.2g}"
+        in_factory = [
+            f"The training without weights once more, booked in TMVA's Factory ({made.tmva})",
+            *_aligned(
+                [
+                    ["  area below the ROC curve, by TMVA", f"{made.roc_integral:.4f}"],
+                    ["  AUC of its weights file, in Python", f"{made.auc:.4f}"],
+                    ["  AUC of Python's own training", f"{evaluations[0].unweighted.auc:.4f}, all scores {difference}"],
+                ]
+            ),
+            "",
+        ]
+        files[0][1] += f" {made.weights_file}"
+        files += [["TMVA's own", f"{made.plot}  {made.output_file}  {made.log}"]]
     model = result.trainings[0].weights_file
     return [
         "",
@@ -264,6 +319,7 @@ def _report(result: DemoResult, sample: Path) -> list[str]:
         f"Effective events with weights: {counted}.",
         "With so few of the rest, training with weights costs some AUC without them.",
         "",
+        *in_factory,
         *_aligned(files),
         "",
         "What to do next:",

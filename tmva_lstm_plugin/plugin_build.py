@@ -38,13 +38,13 @@ from .plugin_cache import (
 )
 from .root_finder import RootInstallation, find_root
 
-__all__ = ["CoreFiles", "PluginBuildError", "PluginLibrary", "ensure_plugin", "find_core"]
+__all__ = ["ROOT_LIBRARIES", "CoreFiles", "PluginBuildError", "PluginLibrary", "ensure_plugin", "find_core"]
 
 _SOURCES = Path(__file__).resolve().parent / "cpp"
 _RECIPE = 2
 """Raised when the commands below change, so that what older ones made is built anew."""
 
-_ROOT_LIBRARIES = ("Core", "RIO", "Tree", "TreePlayer", "Hist", "MathCore", "Matrix", "XMLIO")
+ROOT_LIBRARIES = ("Core", "RIO", "Tree", "TreePlayer", "Hist", "MathCore", "Matrix", "XMLIO")
 
 
 class PluginBuildError(LSTMError, RuntimeError):
@@ -383,7 +383,7 @@ class _Build:
                     step()
             finally:
                 pool.shutdown(cancel_futures=True)
-            libraries = [f"-L{self.root.libdir}", *(f"-l{name}" for name in _ROOT_LIBRARIES)]
+            libraries = [f"-L{self.root.libdir}", *(f"-l{name}" for name in ROOT_LIBRARIES)]
             libraries.append(f"-Wl,-rpath,{self.root.libdir}")
             if self.root.tmva_libdir:
                 libraries += [f"-L{self.root.tmva_libdir}", "-lTMVA", f"-Wl,-rpath,{self.root.tmva_libdir}"]

@@ -29,7 +29,7 @@ STAGES = {
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_feeding",
     "results": "separation evaluation plots scoring",
-    "commands": "config progress training_run demo cli",
+    "commands": "config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).
 MAY_IMPORT = {
@@ -53,7 +53,7 @@ MAY_USE = {
     "click": {"commands"},
     "rich": {"commands"},
     "pydantic": {"commands"},
-    "ROOT": {"tmva"},
+    "ROOT": {"tmva", "commands"},
 }
 STAGE_OF = {module: stage for stage, modules in STAGES.items() for module in modules.split()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 import uproot
 from click.testing import CliRunner
 
-from tmva_lstm_plugin import load_model, read_sequences
+from tmva_lstm_plugin import demo_factory, load_model, read_sequences
 from tmva_lstm_plugin.cli import main
 from tmva_lstm_plugin.cli.common import CommandGroup, write_json
 from tmva_lstm_plugin.demo import DEMO_READING, find_data, run_demo
@@ -416,10 +417,16 @@ def test_a_split_that_leaves_nothing_is_refused(data, tmp_path):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The whole demonstration, run once."""
+    """The demonstration, run once, as it is without ROOT; tests/tmva has the rest of it."""
     folder = tmp_path_factory.mktemp("demo")
-    result = run("demo", "--output", folder, "--data", ROOT / "data", "--json", folder / "demo.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_factory.importlib.util, "find_spec", without_root)
+        result = run("demo", "--output", folder, "--data", ROOT / "data", "--json", folder / "demo.json")
     return folder, result.output, json.loads((folder / "demo.json").read_text())
+
+
+def without_root(name, package=None, *, original=importlib.util.find_spec):
+    return None if name == "ROOT" else original(name, package)
 
 
 def test_demo_learns(demo):
@@ -453,6 +460,15 @@ def test_demo_says_what_happened_and_what_to_do_next(demo):
     assert f"tmva-lstm inspect {folder / 'lstm.weights.xml'}" in output
     assert sum(line.startswith("epoch ") for line in output.splitlines()) == 30
     assert figures["scored_file"] == str(folder / "scores.root")
+
+
+def test_demo_without_root_says_what_it_leaves_out(demo):
+    folder, output, figures = demo
+    left_out = [line for line in output.splitlines() if line.startswith("left out: ")]
+    assert len(left_out) == 1
+    assert "no ROOT for Python" in left_out[0]
+    assert figures["factory"] == {"left_out": left_out[0].removeprefix("left out: ")}
+    assert not list(folder.glob("*tmva*"))
 
 
 def test_demo_model_checks_and_scores(demo):

@@ -424,7 +424,7 @@ def test_an_outside_cmake_project(core, tmp_path):
 
 def test_compiling_by_hand(core, tmp_path):
     source = Path(__file__).resolve().parent.parent / "consumer" / "consumer.cpp"
-    options = [CliRunner().invoke(main, ["config", what]).stdout.split() for what in ("--cflags", "--libs")]
+    options = [CliRunner().invoke(main, ["config", "--core", what]).stdout.split() for what in ("--cflags", "--libs")]
     command = [CXX, "-std=c++17", source, *options[0], *options[1], "-o", tmp_path / "consumer"]
     subprocess.run(command, check=True)
     subprocess.run([tmp_path / "consumer"], check=True)
@@ -442,17 +442,28 @@ def test_build_plugin_and_config(toy, monkeypatch, tmp_path):
     monkeypatch.setattr(root_finder, "_package_folder", lambda: toy / "root")
     folder = Path(figures["library"]).parent
 
-    def config(option):
-        done = CliRunner().invoke(main, ["config", option])
+    def config(*options):
+        done = CliRunner().invoke(main, ["config", *options])
         assert done.exit_code == 0, done.stderr
         return done.stdout.strip()
 
     assert config("--libdir") == str(folder)
     assert config("--load") == "R__LOAD_LIBRARY($HOME/cache/tmva_lstm_plugin/current/libTMVALSTM.so)"
+    assert config("--libdir", "--root", str(toy / "root")) == str(folder)
+    assert {f"-I{folder / 'include'}", f"-I{toy / 'root' / 'include'}", "-std=c++17"} <= set(config("--cflags").split())
+    assert {f"-L{folder}", "-lTMVALSTM", f"-L{toy / 'root' / 'lib'}", "-lCore"} <= set(config("--libs").split())
+    core = [config(option, "--core") for option in ("--cflags", "--libs")]
+    assert not any(str(folder) in line or str(toy / "root") in line for line in core)
     script = f"{config('--env')}\necho $LD_LIBRARY_PATH $DYLD_LIBRARY_PATH"
     environment = {**os.environ, "LD_LIBRARY_PATH": "/before", "DYLD_LIBRARY_PATH": "/before"}
     said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
     assert f"{folder}:/before" in said
+    # where there is no ROOT, there is the core
+    monkeypatch.setattr(root_finder, "_candidates", lambda: iter(()))
+    assert [config(option) for option in ("--cflags", "--libs")] == core
+    missing = CliRunner().invoke(main, ["config", "--cflags", "--root", str(toy / "nowhere")])
+    assert missing.exit_code == 2
+    assert "no ROOT in" in missing.stderr
 
 
 def test_config_says_what_it_can_print():

@@ -1,13 +1,10 @@
-"""Other ways to book and to run the method: keywords, the plugin manager, transformations, no output file, macros."""
+"""Other ways to book and to run the method: keywords, the plugin manager, transformations, no output file."""
 
 from __future__ import annotations
 
 import array
 import itertools
-import os
-import subprocess
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +20,6 @@ from tmva_lstm_plugin import tmva  # noqa: E402
 
 T, D = 4, 2
 NUMBERS = itertools.count()
-MACROS = Path(__file__).parents[2] / "macros"
 SHORT = "TrainingStrategy=MaxEpochs=6,BatchSize=50,LearningRate=5e-3"
 
 
@@ -151,23 +147,3 @@ def test_without_an_output_file(folder, needs):
     finish(factory)
     assert factory.GetROCIntegral(loader, "LSTM") > 0.8
     assert not (folder / "out.root").exists()
-
-
-@pytest.mark.skipif(
-    not os.environ.get("TMVA_LSTM_ROOT_EXE") and not (Path(ROOT.__file__).parent / "bin" / "root.exe").exists(),
-    reason="no root program beside this ROOT",
-)
-def test_macros_train_and_apply(folder, registered):
-    program = os.environ.get("TMVA_LSTM_ROOT_EXE") or str(Path(ROOT.__file__).parent / "bin" / "root.exe")
-    environment = {**os.environ, "TMVA_LSTM_LIBDIR": str(Path(str(registered.library)).parent)}
-    for macro, expected in (
-        ("train_lstm.C", "area below the ROC curve 0.8"),
-        ("apply_lstm.C", "largest difference to the training"),
-    ):
-        result = subprocess.run(
-            [program, "-l", "-b", "-q", str(MACROS / "load_plugin.C"), str(MACROS / macro)],
-            capture_output=True, text=True, env=environment, timeout=300, check=False,
-        )  # fmt: skip
-        output = (result.stdout + result.stderr).replace("\r", "\n")
-        assert expected in output, output[-3000:]
-        assert "(int) 0" in output

@@ -18,7 +18,8 @@ __all__ = ["demo"]
 def demo(output: str, data_folder: str | None, epochs: int, n_threads: int | None, json_file: str | None) -> None:
     """Train on a real sample and show what comes out: deep inelastic scattering against the rest.
 
-    The sample, 4755 neutrino-oxygen events of the generator GiBUU, is in the folder data of a clone.
+    The sample, 4755 neutrino-oxygen events of the generator GiBUU, is in the folder data of a clone. Where there is ROOT, the
+    training is also booked in TMVA's Factory; TMVA's own log goes to tmva.log in the output folder.
 
     \b
     Example:

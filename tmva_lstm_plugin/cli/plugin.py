@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,22 +63,34 @@ def build_plugin(prefix: str | None, force: bool, json_file: str | None) -> None
 )
 @click.option("--load", "wanted", flag_value="load", help="The line that loads the library, for the top of a macro.")
 @click.option("--libdir", "wanted", flag_value="libdir", help="The folder of libTMVALSTM.so and its rootmap.")
-@click.option("--cflags", "wanted", flag_value="cflags", help="Options to compile C++ against the core, without ROOT.")
+@click.option(
+    "--cflags", "wanted", flag_value="cflags", help="Options to compile C++ that uses TMVA, or the core itself."
+)
 @click.option("--libs", "wanted", flag_value="libs", help="Options to link it.")
 @click.option("--cmake", "wanted", flag_value="cmake", help="The folder for cmake -Dtmva_lstm_plugin_DIR=...")
+@click.option("--root", "prefix", metavar="FOLDER", help="ROOT's installation; the ROOT in use by default.")
+@click.option("--core", is_flag=True, help="With --cflags and --libs: the core only, without ROOT and TMVA.")
 @common_options
-def config(wanted: str | None, json_file: str | None) -> None:
+def config(wanted: str | None, prefix: str | None, core: bool, json_file: str | None) -> None:
     """Print what shells, macros, compilers and CMake have to be told; exactly one of the options, or all with --json.
 
-    The first three need the library for ROOT, and compile it if it is not there yet.
+    All but --cmake and --core need the library for ROOT, and compile it if it is not there yet; where there is no ROOT,
+    --cflags and --libs are for the core only.
 
     \b
     Example:
       eval "$(tmva-lstm config --env)"
-      c++ -std=c++17 my.cpp $(tmva-lstm config --cflags) $(tmva-lstm config --libs)
+      c++ my_reader.cpp $(tmva-lstm config --cflags) $(tmva-lstm config --libs) -o my_reader
       cmake -B build -Dtmva_lstm_plugin_DIR="$(tmva-lstm config --cmake)"
     """
-    answers = {"env": _env, "load": _load, "libdir": _libdir, "cflags": _cflags, "libs": _libs, "cmake": _cmake}
+    answers: dict[str, Callable[[], str]] = {
+        "env": lambda: _env(_plugin(prefix)),
+        "load": lambda: _load(_plugin(prefix)),
+        "libdir": lambda: str(_plugin(prefix).folder),
+        "cflags": lambda: _cflags(None if core else _plugin_if_root(prefix)),
+        "libs": lambda: _libs(None if core else _plugin_if_root(prefix)),
+        "cmake": _cmake,
+    }
     if wanted is None and json_file is None:
         raise click.UsageError(f"say what to print: {', '.join('--' + name for name in answers)}")
     if wanted is not None:
@@ -93,8 +106,7 @@ def _plugin(prefix: str | None = None, force: bool = False) -> PluginLibrary:
     return ensure_plugin(find_root(prefix), force=force)
 
 
-def _env() -> str:
-    plugin = _plugin()
+def _env(plugin: PluginLibrary) -> str:
     path = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
     lines = []
     # $X, if it is set, goes on behind what is added
@@ -103,8 +115,8 @@ def _env() -> str:
     return "\n".join(lines)
 
 
-def _load() -> str:
-    path = str(_plugin().current / "libTMVALSTM.so")
+def _load(plugin: PluginLibrary) -> str:
+    path = str(plugin.current / "libTMVALSTM.so")
     home = os.environ.get("HOME", "").rstrip("/")
     # ROOT expands $HOME, and a macro with it serves other users too
     if home and path.startswith(f"{home}/"):
@@ -112,20 +124,44 @@ def _load() -> str:
     return f"R__LOAD_LIBRARY({path})"
 
 
-def _libdir() -> str:
-    return str(_plugin().folder)
+def _plugin_if_root(prefix: str | None) -> PluginLibrary | None:
+    from ..root_finder import RootNotFoundError
+
+    try:
+        return _plugin(prefix)
+    except RootNotFoundError:
+        if prefix is not None:
+            raise
+        return None
 
 
-def _cflags() -> str:
+def _cflags(plugin: PluginLibrary | None) -> str:
     from ..plugin_build import find_core
 
-    return shlex.join(find_core().compile_options)
+    options = find_core().compile_options
+    if plugin is not None:
+        root = plugin.root
+        folders = [plugin.include, *([root.tmva_include] if root.tmva_include else []), root.include]
+        options = [f"-std=c++{root.cxx_standard}", "-pthread", *(f"-I{folder}" for folder in folders), *options]
+    return shlex.join(options)
 
 
-def _libs() -> str:
-    from ..plugin_build import find_core
+def _libs(plugin: PluginLibrary | None) -> str:
+    from ..plugin_build import ROOT_LIBRARIES, find_core
 
-    return shlex.join([str(find_core().library), "-pthread"])
+    options = [str(find_core().library)]
+    if plugin is not None:
+        root = plugin.root
+        # a program that asks a real TMVA for the method refers to nothing in its library, which is to be loaded all the same
+        needed = (["-Wl,--no-as-needed"], ["-Wl,--as-needed"]) if sys.platform != "darwin" else ([], [])
+        options += [f"-L{plugin.folder}", *needed[0], "-lTMVALSTM", *needed[1], f"-Wl,-rpath,{plugin.folder}"]
+        if root.tmva_libdir:
+            options += [f"-L{root.tmva_libdir}", "-lTMVA", f"-Wl,-rpath,{root.tmva_libdir}"]
+        options += [f"-L{root.libdir}", *(f"-l{name}" for name in ROOT_LIBRARIES), f"-Wl,-rpath,{root.libdir}"]
+        bundled = root.libdir.parent.parent / "root.libs"
+        if bundled.is_dir():  # what ROOT's wheel brings along, and its libraries find but the linker does not
+            options.append(f"-Wl,-rpath-link,{bundled}")
+    return shlex.join([*options, "-pthread"])
 
 
 def _cmake() -> str:
