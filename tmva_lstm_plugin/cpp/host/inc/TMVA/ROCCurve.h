@@ -6,7 +6,6 @@
 #include "Rtypes.h"
 
 #include <memory>
-#include <tuple>
 #include <vector>
 
 class TGraph;
@@ -18,13 +17,11 @@ namespace TMVA {
 /// integral is 0.
 class ROCCurve {
 public:
-   /// (value, weight, is signal) of each event.
-   explicit ROCCurve(const std::vector<std::tuple<Float_t, Float_t, Bool_t>> &events);
    ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal, const std::vector<Float_t> &weights);
-   ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal);
-   ROCCurve(const std::vector<Float_t> &signal, const std::vector<Float_t> &background);
-   ROCCurve(const std::vector<Float_t> &signal, const std::vector<Float_t> &background,
-            const std::vector<Float_t> &signalWeights, const std::vector<Float_t> &backgroundWeights);
+   ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal)
+      : ROCCurve(values, isSignal, std::vector<Float_t>(values.size(), 1))
+   {
+   }
    ~ROCCurve();
 
    /// Signal efficiency at a background efficiency, linear between points.
@@ -36,9 +33,7 @@ public:
    TGraph *GetROCCurve(const UInt_t points = 100);
 
 private:
-   void Build(std::vector<std::tuple<Float_t, Float_t, Bool_t>> events);
-
-   std::vector<Double_t> fEffS, fEffB;    ///< efficiencies above each cut, from (1, 1) to (0, 0)
+   std::vector<Double_t> fEffS, fEffB; ///< efficiencies above each cut, from (1, 1) to (0, 0)
    std::unique_ptr<TGraph> fGraph;
 };
 

@@ -1,5 +1,5 @@
 /// \file
-/// What a method answered for the events of a data set, and the histograms made of it.
+/// What a method answered for the events of a sample, and the histograms made of it.
 #ifndef ROOT_TMVA_Results
 #define ROOT_TMVA_Results
 
@@ -7,56 +7,43 @@
 #include <vector>
 
 #include "TList.h"
-#include "TObject.h"
+#include "TString.h"
 
-#include "TMVA/DataSetInfo.h"
-#include "TMVA/MsgLogger.h"
 #include "TMVA/Types.h"
 
-class TGraph;
 class TH1;
-class TH2;
+class TObject;
 
 namespace TMVA {
 
-class DataSet;
-
-class Results : public TObject {
+/// One class for all kinds of analysis: each event has one answer, or one a class, or one a target.
+class Results {
 public:
-   Results(const DataSetInfo *dsi, TString resultsName);
-   ~Results() override;
+   Results(Types::EAnalysisType analysis, UInt_t width) : fAnalysisType(analysis), fWidth(width) { fStorage.SetOwner(); }
+
+   Types::EAnalysisType GetAnalysisType() const { return fAnalysisType; }
+   Long64_t GetSize() const { return fValues.size() / fWidth; }
+   UInt_t GetWidth() const { return fWidth; }
+   void Clear() { fValues.clear(); }
+   void AddValue(Float_t value) { fValues.push_back(value); }
+   Float_t GetValue(Long64_t ievt, UInt_t k = 0) const { return fValues.at(ievt * fWidth + k); }
+   std::vector<Float_t> GetValues(UInt_t k = 0) const;
 
    /// Takes a histogram or graph over; it is found again under `alias`, its own name by default.
-   void Store(TObject *obj, const char *alias = nullptr);
-   void SetTreeType(Types::ETreeType type) { fTreeType = type; }
-   Types::ETreeType GetTreeType() const { return fTreeType; }
-   const DataSetInfo *GetDataSetInfo() const { return fDsi; }
-   DataSet *GetDataSet() const { return fDsi->GetDataSet(); }
-   TList *GetStorage() const { return fStorage; }
-   /// Null when there is no such thing, or it is of another kind.
-   TObject *GetObject(const TString &alias) const;
-   TH1 *GetHist(const TString &alias) const;
-   TH2 *GetHist2D(const TString &alias) const;
-   TGraph *GetGraph(const TString &alias) const;
-   Bool_t DoesExist(const TString &alias) const { return GetObject(alias) != nullptr; }
-   virtual Types::EAnalysisType GetAnalysisType() { return Types::kNoAnalysisType; }
-   /// Deletes what is stored.
-   void Delete(Option_t *option = "") override;
-
-   /// The answers for one event: one value, one a class, or one a target.
-   virtual const std::vector<Float_t> &operator[](Int_t ievt) const = 0;
+   void Store(TObject *object, const TString &alias = "");
+   TH1 *GetHist(const TString &alias) const; ///< null when there is none
+   const TList &GetStorage() const { return fStorage; }
+   void DeleteStorage();
 
 private:
-   Types::ETreeType fTreeType = Types::kTraining;
-   const DataSetInfo *fDsi; ///<! not owned
-   TList *fStorage;         ///<! owned, with what is in it
-   std::map<TString, TObject *> fAliases; //!
+   Results(const Results &) = delete;
+   Results &operator=(const Results &) = delete;
 
-protected:
-   mutable MsgLogger fLogger; //!
-   MsgLogger &Log() const { return fLogger; }
-
-   ClassDefOverride(Results, 0);
+   Types::EAnalysisType fAnalysisType;
+   UInt_t fWidth;
+   std::vector<Float_t> fValues; ///< [event][answer]
+   TList fStorage;               ///< owns what is in it
+   std::map<TString, TObject *> fAliases;
 };
 
 } // namespace TMVA
