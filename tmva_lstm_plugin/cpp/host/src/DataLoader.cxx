@@ -3,7 +3,6 @@
 #include "TMVA/DataSet.h"
 
 #include "TDirectory.h"
-#include "TH2.h"
 #include "TTree.h"
 
 namespace TMVA {
@@ -27,11 +26,6 @@ void DataLoader::AddTree(TTree *tree, const TString &className, Double_t weight,
    if (tree->GetEntries() == 0)
       Log() << kFATAL << "Encountered empty TTree or TChain of class " << className << " (tree \"" << tree->GetName()
             << "\"): check the file and the tree's name" << Endl;
-   std::vector<EventInput> &inputs = fInfo.AddClass(className)->fInputs;
-   // once the first tree of a class says what its events are for, all others of the class have to
-   if (!inputs.empty() && inputs.front().type != Types::kMaxTreeType && type == Types::kMaxTreeType)
-      Log() << kFATAL << "For the tree " << tree->GetName() << " of class " << className
-            << " you did not specify a type (training or test), while you did for the first input of this class" << Endl;
    if (cut.GetTitle()[0] != '\0') {
       TDirectory::TContext inMemory(nullptr);
       fOwnTrees.emplace_back(tree->CopyTree(cut.GetTitle()));
@@ -40,7 +34,7 @@ void DataLoader::AddTree(TTree *tree, const TString &className, Double_t weight,
                << " passes the cut \"" << cut.GetTitle() << "\"" << Endl;
       tree = fOwnTrees.back().get();
    }
-   inputs.push_back({tree, weight, type, {}});
+   fInfo.AddClass(className)->fInputs.push_back({tree, weight, type, {}});
    fInfo.SetChanged();
 }
 
@@ -53,20 +47,7 @@ void DataLoader::AddTree(TTree *tree, const TString &className, Double_t weight,
    AddTree(tree, className, weight, cut, training && testing ? Types::kMaxTreeType : training ? Types::kTraining : Types::kTesting);
 }
 
-void DataLoader::SetInputTrees(TTree *tree, const TCut &signalCut, const TCut &backgroundCut)
-{
-   AddTree(tree, "Signal", 1.0, signalCut);
-   AddTree(tree, "Background", 1.0, backgroundCut);
-}
-
-void DataLoader::SetInputTrees(TTree *signal, TTree *background, Double_t signalWeight, Double_t backgroundWeight)
-{
-   AddTree(signal, "Signal", signalWeight);
-   AddTree(background, "Background", backgroundWeight);
-}
-
-void DataLoader::AddEvent(const TString &className, Types::ETreeType type, const std::vector<Double_t> &event,
-                          Double_t weight)
+void DataLoader::AddEvent(const TString &className, Types::ETreeType type, const Values &event, Double_t weight)
 {
    if (type != Types::kTraining && type != Types::kTesting)
       Log() << kFATAL << "An event is added for training or for testing: give Types::kTraining or Types::kTesting" << Endl;
@@ -98,7 +79,6 @@ void DataLoader::SetWeightExpression(const TString &expression, const TString &c
 
 void DataLoader::PrepareTrainingAndTestTree(const TCut &cut, const TString &splitOptions)
 {
-   fInfo.PrintClasses();
    AddCut(cut);
    fInfo.SetSplitOptions(splitOptions);
 }
@@ -126,13 +106,6 @@ void DataLoader::PrepareTrainingAndTestTree(const TCut &cut, Int_t nSignalTrain,
    PrepareTrainingAndTestTree(
       cut, TString::Format("nTrain_Signal=%i:nTrain_Background=%i:nTest_Signal=%i:nTest_Background=%i:%s", nSignalTrain,
                            nBackgroundTrain, nSignalTest, nBackgroundTest, otherOptions.Data()));
-}
-
-TH2 *DataLoader::GetCorrelationMatrix(const TString &className)
-{
-   fInfo.GetDataSet(); // computes it
-   return fInfo.CreateCorrelationMatrixHist(fInfo.CorrelationMatrix(className), "CorrelationMatrix" + className,
-                                            "Correlation Matrix (" + className + ")");
 }
 
 } // namespace TMVA

@@ -1,64 +1,16 @@
 #include "TMVA/DataSet.h"
 
 #include "TMVA/DataSetInfo.h"
-#include "TMVA/Results.h"
 
-#include "TH1.h"
 #include "TTree.h"
 
 #include <algorithm>
 #include <cstring>
-#include <ostream>
 
 namespace TMVA {
 
 Bool_t Event::fgIsTraining = kFALSE;
 Bool_t Event::fgIgnoreNegWeightsInTraining = kFALSE;
-
-void Event::Print(std::ostream &out) const
-{
-   const std::pair<const char *, const std::vector<Float_t> *> lists[] = {
-      {"Variables", &fValues}, {"targets", &fTargets}, {"spectators", &fSpectators}};
-   for (const auto &[name, values] : lists) {
-      out << name << " [" << values->size() << "]:";
-      for (const Float_t value : *values)
-         out << " " << value;
-      out << ", ";
-   }
-   out << "weight: " << GetWeight() << ", class: " << GetClass() << std::endl;
-}
-
-// ---------------------------------------------------------------------------------------- results
-
-std::vector<Float_t> Results::GetValues(UInt_t k) const
-{
-   std::vector<Float_t> values;
-   for (Long64_t i = 0; i < GetSize(); ++i)
-      values.push_back(GetValue(i, k));
-   return values;
-}
-
-void Results::Store(TObject *object, const TString &alias)
-{
-   if (auto *hist = dynamic_cast<TH1 *>(object))
-      hist->SetDirectory(nullptr);
-   fStorage.Add(object);
-   fAliases[alias == "" ? TString(object->GetName()) : alias] = object;
-}
-
-TH1 *Results::GetHist(const TString &alias) const
-{
-   const auto found = fAliases.find(alias);
-   return found == fAliases.end() ? nullptr : dynamic_cast<TH1 *>(found->second);
-}
-
-void Results::DeleteStorage()
-{
-   fAliases.clear();
-   fStorage.Delete();
-}
-
-// ---------------------------------------------------------------------------------------- data set
 
 DataSet::DataSet(const DataSetInfo &dsi) : fInfo(dsi) {}
 

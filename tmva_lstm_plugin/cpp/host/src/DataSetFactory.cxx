@@ -1,8 +1,5 @@
 #include "DataSetFactory.h"
 
-#include "TreeEventReader.h"
-
-#include "TMVA/Config.h"
 #include "TMVA/Configurable.h"
 #include "TMVA/Tools.h"
 
@@ -50,7 +47,6 @@ std::unique_ptr<DataSet> DataSetFactory::CreateDataSet()
    }
    ReadOptions();
    ReadEvents();
-   ReportCuts();
 
    UniformBits random(fSplitSeed);
    if (fSplitMode == "Random")
@@ -99,11 +95,11 @@ void DataSetFactory::ReadOptions()
       options.DeclareOptionRef(sample.trainingFraction, "TrainTestSplit_" + sample.name,
                                "Fraction of the events used for training (default: 0 = not used)");
    }
-   Bool_t verbose = kFALSE;
+   Bool_t verbose = kFALSE, correlations = kFALSE;
    options.DeclareOptionRef(verbose, "V", "Verbosity");
    TString level("Info");
    choice(level, "VerboseLevel", {"Debug", "Verbose", "Info"}, "How much is printed");
-   options.DeclareOptionRef(fCorrelations, "Correlations", "Print the correlation matrices");
+   options.DeclareOptionRef(correlations, "Correlations", "Print the correlation matrices (without effect: they are in the output)");
    options.DeclareOptionRef(fComputeCorrelations, "CalcCorrelations", "Compute correlations and ranges of the variables");
    options.ParseOptions();
    options.CheckForUnusedOptions();
@@ -137,18 +133,6 @@ void DataSetFactory::ReadEvents()
       }
    }
    reader.ReportNotFinite();
-}
-
-void DataSetFactory::ReportCuts() const
-{
-   Log() << kHEADER << fInfo.Prefix() << "Number of events in input trees" << Endl;
-   for (const ClassSample &sample : fSamples) {
-      const TString cut = fInfo.GetClassInfo(sample.name)->GetCut().GetTitle();
-      if (cut != "")
-         Log() << kINFO << sample.name << " requirement: \"" << cut << "\", passed by " << sample.counts.after << " of "
-               << sample.counts.before << " events, sum of weights " << sample.counts.weightAfter << " of "
-               << sample.counts.weightBefore << Endl;
-   }
 }
 
 void DataSetFactory::Split(ClassSample &sample, UniformBits &random)
@@ -250,6 +234,8 @@ void DataSetFactory::Normalise()
       const TString name = Form("%-*s -- ", fInfo.GetClassNameMaxLength(), sample.name.Data());
       Log() << kINFO << name << "training events            : " << sample.training.size() << Endl;
       Log() << kINFO << name << "testing events             : " << sample.testing.size() << Endl;
+      if (sample.counts.after < sample.counts.before)
+         Log() << kINFO << name << "passed the cut             : " << sample.counts.after << " of " << sample.counts.before << Endl;
       if (fNormMode == "None" || sample.training.empty())
          continue;
       const Double_t sum = std::accumulate(sample.training.begin(), sample.training.end(), 0., [](Double_t part, const Event *event) {
@@ -327,7 +313,6 @@ void DataSetFactory::FindRanges(const std::vector<Event *> &events)
 void DataSetFactory::FindCorrelations(const std::vector<Event *> &events)
 {
    const UInt_t n = fInfo.GetNVariables();
-   const bool few = Int_t(n) <= gConfig().GetVariablePlotting().fMaxNumOfAllowedVariablesForScatterPlots;
    for (UInt_t classIndex = 0; classIndex < fInfo.GetNClasses(); ++classIndex) {
       // sums of w, w x_i and w x_i x_j (j >= i), about the first event of the class: differences keep their digits
       Double_t sum = 0;
@@ -365,11 +350,7 @@ void DataSetFactory::FindCorrelations(const std::vector<Event *> &events)
             matrix(i, j) = matrix(j, i) = variances > 0 ? covariance(i, j) / std::sqrt(variances) : 0;
          }
       }
-      if (fCorrelations && few)
-         fInfo.PrintCorrelationMatrix(info.GetName());
    }
-   if (fCorrelations && !few)
-      Log() << kINFO << fInfo.Prefix() << "The correlation matrices of " << n << " variables are not printed" << Endl;
 }
 
 } // namespace TMVA

@@ -66,12 +66,6 @@ DataSet *DataSetInfo::GetDataSet() const
    return fDataSet.get();
 }
 
-void DataSetInfo::SetSplitOptions(const TString &options)
-{
-   fSplitOptions = options;
-   SetChanged();
-}
-
 // ---------------------------------------------------------------------------------------- variables
 
 VariableInfo &DataSetInfo::Append(std::vector<VariableInfo> &list, const VariableInfo &info)
@@ -81,33 +75,16 @@ VariableInfo &DataSetInfo::Append(std::vector<VariableInfo> &list, const Variabl
    return list.back();
 }
 
-VariableInfo &DataSetInfo::AddVariable(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                                       Double_t max, char varType, Bool_t, void *external)
-{
-   return Append(fVariables, VariableInfo(expression, title, unit, varType, min, max, external));
-}
-
-VariableInfo &DataSetInfo::AddTarget(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                                     Double_t max, Bool_t, void *external)
-{
-   return Append(fTargets, VariableInfo(expression, title, unit, 'F', min, max, external));
-}
-
-VariableInfo &DataSetInfo::AddSpectator(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                                        Double_t max, char type, Bool_t, void *external)
-{
-   return Append(fSpectators, VariableInfo(expression, title, unit, type, min, max, external));
-}
-
 void DataSetInfo::AddVariablesArray(const TString &expression, Int_t size, const TString &title, const TString &unit,
                                     Double_t min, Double_t max, char type, Bool_t, void *external)
 {
    if (size < 1)
-      Log() << kFATAL << Prefix() << "AddVariablesArray(\"" << expression << "\", " << size << "): the size has to be positive" << Endl;
+      Log() << kFATAL << Prefix() << "AddVariablesArray(\"" << expression << "\", " << size << "): the size has to be positive"
+            << Endl;
    const TString formula = VariableInfo(expression, "", "").GetExpression();
    if (GetVarArraySize(formula) > 0)
-      Log() << kFATAL << Prefix() << "AddVariablesArray(\"" << expression << "\", " << size << "): this array has been added already, "
-            << "with size " << GetVarArraySize(formula) << Endl;
+      Log() << kFATAL << Prefix() << "AddVariablesArray(\"" << expression << "\", " << size
+            << "): this array has been added already, with size " << GetVarArraySize(formula) << Endl;
    for (Int_t i = 0; i < size; ++i) {
       void *element = external ? static_cast<Float_t *>(external) + i : nullptr; // an Int_t is as large
       VariableInfo &info = AddVariable(expression, title + Form("[%d]", i), unit, min, max, type, kTRUE, element);
@@ -121,14 +98,6 @@ Int_t DataSetInfo::GetVarArraySize(const TString &expression) const
 {
    const auto found = fVarArrays.find(expression);
    return found == fVarArrays.end() ? -1 : found->second;
-}
-
-std::vector<TString> DataSetInfo::GetListOfVariables() const
-{
-   std::vector<TString> names;
-   for (const VariableInfo &info : fVariables)
-      names.push_back(info.GetInternalName());
-   return names;
 }
 
 // ---------------------------------------------------------------------------------------- classes
@@ -163,12 +132,6 @@ Int_t DataSetInfo::GetClassNameMaxLength() const
    for (const auto &info : fClasses)
       longest = std::max(longest, Int_t(std::string(info->GetName()).size()));
    return longest;
-}
-
-void DataSetInfo::PrintClasses() const
-{
-   for (const auto &info : fClasses)
-      Log() << kINFO << Prefix() << "Class index : " << info->GetNumber() << "  name : " << info->GetName() << Endl;
 }
 
 Bool_t DataSetInfo::HasInput() const
@@ -212,12 +175,6 @@ const TMatrixD *DataSetInfo::CorrelationMatrix(const TString &className) const
 {
    const ClassInfo *info = GetClassInfo(className);
    return info ? info->fCorrelations.get() : nullptr;
-}
-
-void DataSetInfo::PrintCorrelationMatrix(const TString &className) const
-{
-   Log() << kHEADER << Prefix() << "Correlation matrix (" << className << "):" << Endl;
-   gTools().FormattedOutput(*CorrelationMatrix(className), GetListOfVariables(), Log());
 }
 
 TH2 *DataSetInfo::CreateCorrelationMatrixHist(const TMatrixD *m, const TString &name, const TString &title) const

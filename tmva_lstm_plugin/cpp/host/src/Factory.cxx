@@ -9,7 +9,6 @@
 
 #include "TFile.h"
 #include "TH2.h"
-#include "TROOT.h"
 
 namespace TMVA {
 
@@ -33,18 +32,13 @@ Factory::~Factory()
 void Factory::ReadOptions()
 {
    SetConfigName("Factory");
-   if (gTools().CheckForSilentOption(GetOptions()))
-      MsgLogger::InhibitOutput();
-   else
-      MsgLogger::EnableOutput(); // a silent factory before this one has switched it off for the whole process
-
-   Bool_t verbose = kFALSE, silent = kFALSE, color = !gROOT->IsBatch(), drawProgressBar = kFALSE, correlations = kFALSE;
+   Bool_t verbose = kFALSE, silent = kFALSE, color = kFALSE, drawProgressBar = kFALSE, correlations = kFALSE;
    TString analysisType("Auto"), verboseLevel("Info");
    DeclareOptionRef(verbose, "V", "Print more");
    DeclareOptionRef(verboseLevel, "VerboseLevel", "How much is printed");
    for (const char *level : {"Debug", "Verbose", "Info"})
       AddPreDefVal(level);
-   DeclareOptionRef(color, "Color", "Colours in the terminal (default: not in batch mode)");
+   DeclareOptionRef(color, "Color", "Colours in the terminal (the host has none)");
    DeclareOptionRef(fTransformations, "Transformations",
                     "List of transformations to plot the input variables for, separated by ';': I (identity), N "
                     "(normalisation)");
@@ -63,7 +57,6 @@ void Factory::ReadOptions()
       Log().SetMinType(kVERBOSE);
    if (correlations)
       Log() << kWARNING << "Correlations: the embedded host does not print correlations of the responses" << Endl;
-   gConfig().SetUseColor(color);
    gConfig().SetSilent(silent);
    fAnalysisType = analysisType == "Classification" ? Types::kClassification
                    : analysisType == "Regression"   ? Types::kRegression
@@ -127,7 +120,7 @@ MethodBase *Factory::BookMethod(DataLoader *loader, TString methodName, TString 
       Log() << kFATAL << "Booking failed since method with title <" << title << "> already exists in with DataSet Name <" << dataset
             << ">  " << Endl;
    DecideAnalysisType(info);
-   Log() << kHEADER << "Booking method: " << gTools().Color("bold") << title << gTools().Color("reset") << Endl << Endl;
+   Log() << kHEADER << "Booking method: " << title << Endl << Endl;
    RefuseBoosting(options);
 
    std::unique_ptr<IMethod> created(
@@ -207,9 +200,7 @@ void Factory::CheckTrainable(MethodBase &method) const
 
 void Factory::TrainAllMethods()
 {
-   Log() << kHEADER << gTools().Color("bold") << "Train all methods" << gTools().Color("reset") << Endl;
-   if (fMethodsMap.empty())
-      Log() << kINFO << "...nothing found to train" << Endl;
+   Log() << kHEADER << "Train all methods" << Endl;
    for (auto &methods : fMethodsMap)
       TrainDataSet(*methods.second);
 }

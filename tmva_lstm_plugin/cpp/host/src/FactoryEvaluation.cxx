@@ -6,7 +6,6 @@
 #include "TMVA/DataLoader.h"
 #include "TMVA/MethodBase.h"
 #include "TMVA/ROCCurve.h"
-#include "TMVA/Results.h"
 #include "TMVA/Tools.h"
 
 #include "TAxis.h"
@@ -30,9 +29,7 @@ constexpr Double_t kPoints[3] = {0.01, 0.10, 0.30};
 
 void Factory::TestAllMethods()
 {
-   Log() << kHEADER << gTools().Color("bold") << "Test all methods" << gTools().Color("reset") << Endl;
-   if (fMethodsMap.empty())
-      Log() << kINFO << "...nothing found to test" << Endl;
+   Log() << kHEADER << "Test all methods" << Endl;
    for (auto &methods : fMethodsMap)
       for (MethodBase *method : Methods(*methods.second)) {
          Event::SetIsTraining(kFALSE);
@@ -52,9 +49,7 @@ void Factory::TestAllMethods()
 
 void Factory::EvaluateAllMethods()
 {
-   Log() << kHEADER << gTools().Color("bold") << "Evaluate all methods" << gTools().Color("reset") << Endl;
-   if (fMethodsMap.empty())
-      Log() << kINFO << "...nothing found to evaluate" << Endl;
+   Log() << kHEADER << "Evaluate all methods" << Endl;
    for (auto &list : fMethodsMap) {
       Event::SetIsTraining(kFALSE);
       std::vector<MethodBase *> methods;
@@ -100,15 +95,12 @@ void Factory::EvaluateClassification(const std::vector<MethodBase *> &methods)
       Log() << kHEADER << "Evaluate classifier: " << method->GetMethodName() << Endl << Endl;
       method->TestClassification();
       const TString dataset = method->DataInfo().GetName(), title = method->GetMethodName();
-      Double_t error = 0;
-      const Double_t area = method->GetEfficiency("", Types::kTesting, error);
-      areas.emplace_back(-area, Form("%-13s %-15s: %#1.3f", dataset.Data(), title.Data(), GetROCIntegral(dataset, title)));
+      const auto test = method->MakeROCCurve(Types::kTesting), train = method->MakeROCCurve(Types::kTraining);
+      const Double_t area = test->GetROCIntegral();
+      areas.emplace_back(-area, Form("%-13s %-15s: %#1.3f", dataset.Data(), title.Data(), area));
       TString line = Form("%-20s %-15s:", dataset.Data(), title.Data());
-      for (const Double_t point : kPoints) {
-         const TString what = Form("Efficiency:%g", point);
-         const Double_t test = method->GetEfficiency(what, Types::kTesting, error), train = method->GetTrainingEfficiency(what);
-         line += Form(" %#1.3f (%#1.3f)      ", test, train);
-      }
+      for (const Double_t point : kPoints)
+         line += Form(" %#1.3f (%#1.3f)      ", test->GetEffSForEffB(point), train->GetEffSForEffB(point));
       efficiencies.emplace_back(-area, line);
    }
    if (!fROC)
@@ -116,7 +108,6 @@ void Factory::EvaluateClassification(const std::vector<MethodBase *> &methods)
    std::stable_sort(areas.begin(), areas.end());
    std::stable_sort(efficiencies.begin(), efficiencies.end());
    // these tables come even with the option Silent
-   MsgLogger::EnableOutput();
    const Bool_t silent = gConfig().IsSilent();
    gConfig().SetSilent(kFALSE);
    const TString line('-', 115);
@@ -138,8 +129,6 @@ void Factory::EvaluateClassification(const std::vector<MethodBase *> &methods)
    Log() << kINFO << line << Endl;
    Log() << kINFO << Endl;
    gConfig().SetSilent(silent);
-   if (gTools().CheckForSilentOption(GetOptions()))
-      MsgLogger::InhibitOutput();
 }
 
 void Factory::EvaluateRegression(const std::vector<MethodBase *> &methods)
@@ -187,34 +176,6 @@ void Factory::EvaluateMulticlass(const std::vector<MethodBase *> &methods)
       }
    }
    Log() << kINFO << line << Endl;
-   Log() << kINFO << Endl;
-   for (MethodBase *method : methods)
-      PrintConfusion(*method);
-}
-
-void Factory::PrintConfusion(MethodBase &method)
-{
-   const DataSetInfo &info = method.DataInfo();
-   const Int_t n = static_cast<Int_t>(info.GetNClasses());
-   Log() << kINFO << "=== Showing confusion matrix for method : " << method.GetMethodName() << Endl;
-   Log() << kINFO << "Two classes at a time: that of the row is signal, that of the column is background; test (train)" << Endl;
-   for (const Double_t effB : kPoints) {
-      const TMatrixD test = method.GetMulticlassConfusionMatrix(effB, Types::kTesting);
-      const TMatrixD train = method.GetMulticlassConfusionMatrix(effB, Types::kTraining);
-      Log() << kINFO << Form("(Signal Efficiency for Background Efficiency %4.2f)", effB) << Endl;
-      Log() << kINFO << "---------------------------------------------------" << Endl;
-      TString names = Form(" %-14s", "");
-      for (Int_t i = 0; i < n; ++i)
-         names += Form(" %-14s", info.GetClassInfo(i)->GetName());
-      Log() << kINFO << names << Endl;
-      for (Int_t i = 0; i < n; ++i) {
-         TString row = Form(" %-14s", info.GetClassInfo(i)->GetName());
-         for (Int_t j = 0; j < n; ++j)
-            row += i == j ? TString(Form(" %-14s", "-")) : TString(Form(" %-5.3f (%-5.3f) ", test(i, j), train(i, j)));
-         Log() << kINFO << row << Endl;
-      }
-      Log() << kINFO << Endl;
-   }
 }
 
 // ---------------------------------------------------------------------------------------- ROC curves
@@ -223,31 +184,19 @@ std::unique_ptr<ROCCurve>
 Factory::GetROC(const TString &dataset, const TString &title, UInt_t iClass, Types::ETreeType type)
 {
    auto *method = dynamic_cast<MethodBase *>(GetMethod(dataset, title));
-   if (!method) {
+   const Results *results = method ? method->Data()->GetResults(title, type, Types::kMaxAnalysisType) : nullptr;
+   if (!results || fAnalysisType == Types::kRegression || iClass >= method->DataInfo().GetNClasses()) {
       std::vector<TString> titles;
       const auto found = fMethodsMap.find(dataset);
       if (found != fMethodsMap.end())
-         for (const IMethod *booked : *found->second)
-            titles.emplace_back(booked->GetName());
-      Log() << kERROR << "Method = " << title << " not found with Dataset = " << dataset << "." << gTools().DidYouMean(title, titles)
+         for (const MethodBase *booked : Methods(*found->second))
+            titles.push_back(booked->GetMethodName());
+      Log() << kERROR << "No ROC curve of method " << title << " for class " << iClass << " of data set " << dataset
+            << (!method                                ? ": it is not booked. Booked are: " + gTools().JoinNames(titles)
+                : fAnalysisType == Types::kRegression  ? TString(": it is a regression")
+                : !results                             ? TString(": call TrainAllMethods and TestAllMethods first")
+                                                       : TString(": there is no such class"))
             << Endl;
-      return nullptr;
-   }
-   if (fAnalysisType == Types::kRegression) {
-      Log() << kERROR << "Can only generate ROC curves for analysis type kClassification and kMulticlass." << Endl;
-      return nullptr;
-   }
-   if (fAnalysisType == Types::kMulticlass && iClass >= method->DataInfo().GetNClasses()) {
-      Log() << kERROR
-            << Form("Given class number (iClass = %u) does not exist. There are %u classes in dataset.", iClass,
-                    method->DataInfo().GetNClasses())
-            << Endl;
-      return nullptr;
-   }
-   const Results *results = method->Data()->GetResults(title, type, Types::kMaxAnalysisType);
-   if (!results || results->GetSize() == 0) {
-      Log() << kERROR << "Method " << title << " has no answers for the " << (type == Types::kTraining ? "training" : "test")
-            << " events: call TrainAllMethods and TestAllMethods before asking for the ROC curve" << Endl;
       return nullptr;
    }
    return method->MakeROCCurve(type, iClass);
@@ -299,11 +248,7 @@ TMultiGraph *Factory::GetROCCurveAsMultiGraph(TString dataset, UInt_t iClass, Ty
             graph->SetFillColor(10);
             graphs->Add(graph);
          }
-   if (!graphs->GetListOfGraphs()) {
-      Log() << kERROR << "No method of the data set " << dataset << " has a ROC curve for class " << iClass << Endl;
-      return nullptr;
-   }
-   return graphs.release();
+   return graphs->GetListOfGraphs() ? graphs.release() : nullptr;
 }
 
 TCanvas *Factory::GetROCCurve(DataLoader *loader, UInt_t iClass, Types::ETreeType type)

@@ -1,17 +1,18 @@
 #include "TMVA/MethodBase.h"
 
 #include "TMVA/Config.h"
-#include "TMVA/Results.h"
+#include "TMVA/Ranking.h"
 #include "TMVA/Timer.h"
 #include "TMVA/Tools.h"
 
 #include "TDirectory.h"
 #include "TFile.h"
+#include "TH1D.h"
 #include "TObjString.h"
 #include "TSystem.h"
 
 #include <algorithm>
-#include <map>
+#include <iomanip>
 
 namespace TMVA {
 
@@ -71,11 +72,10 @@ void MethodBase::ProcessBaseOptions()
       Log() << kFATAL << Prefix() << "CreateMVAPdfs: the embedded host makes no PDFs of the response. Write !CreateMVAPdfs, or use a "
             << "ROOT that comes with TMVA" << Endl;
    fTransformation.CreateTransformations(fVarTransformString);
-   static const std::map<TString, EMsgType> levels = {{"Debug", kDEBUG},     {"Verbose", kVERBOSE}, {"Info", kINFO},
-                                                      {"Warning", kWARNING}, {"Error", kERROR},     {"Fatal", kFATAL}};
-   const auto level = levels.find(fVerbosityLevelString);
-   if (level != levels.end() && !fVerbose)
-      Log().SetMinType(level->second);
+   const char *const levels[] = {"Debug", "Verbose", "Info", "Warning", "Error", "Fatal"};
+   for (int level = kDEBUG; level <= kFATAL; ++level)
+      if (fVerbosityLevelString == levels[level - kDEBUG] && !fVerbose)
+         Log().SetMinType(static_cast<EMsgType>(level));
    Event::SetIgnoreNegWeightsInTraining(fIgnoreNegWeightsInTraining);
 }
 
@@ -159,48 +159,34 @@ void MethodBase::NoErrorCalc(Double_t *const err, Double_t *const errUpper)
 
 namespace {
 
-/// Puts a pointer in place and takes it away again, also when an exception leaves.
-template <class T>
+/// Puts an event in place and takes it away again, also when an exception leaves.
 class Temporarily {
 public:
-   Temporarily(T *&place, T *value) : fPlace(place), fBefore(place) { place = value; }
-   ~Temporarily() { fPlace = fBefore; }
+   Temporarily(const Event *&place, const Event *event) : fPlace(place) { place = event; }
+   ~Temporarily() { fPlace = nullptr; }
 
 private:
-   T *&fPlace;
-   T *fBefore;
+   const Event *&fPlace;
 };
-
-const std::vector<Float_t> gNoValues;
 
 } // namespace
 
 Double_t MethodBase::GetMvaValue(const Event *const ev, Double_t *err, Double_t *errUpper)
 {
-   Temporarily<const Event> guard(fTmpEvent, ev);
+   const Temporarily guard(fTmpEvent, ev);
    return GetMvaValue(err, errUpper);
 }
 
 const std::vector<Float_t> &MethodBase::GetRegressionValues(const Event *const ev)
 {
-   Temporarily<const Event> guard(fTmpEvent, ev);
+   const Temporarily guard(fTmpEvent, ev);
    return GetRegressionValues();
 }
 
 const std::vector<Float_t> &MethodBase::GetMulticlassValues(const Event *const ev)
 {
-   Temporarily<const Event> guard(fTmpEvent, ev);
+   const Temporarily guard(fTmpEvent, ev);
    return GetMulticlassValues();
-}
-
-const std::vector<Float_t> &MethodBase::GetRegressionValues()
-{
-   return gNoValues;
-}
-
-const std::vector<Float_t> &MethodBase::GetMulticlassValues()
-{
-   return gNoValues;
 }
 
 std::vector<Double_t> MethodBase::GetMvaValues(Long64_t firstEvt, Long64_t lastEvt, Bool_t)
@@ -215,12 +201,6 @@ std::vector<Double_t> MethodBase::GetMvaValues(Long64_t firstEvt, Long64_t lastE
       values.push_back(GetMvaValue());
    }
    return values;
-}
-
-std::vector<Double_t> MethodBase::GetDataMvaValues(DataSet *data, Long64_t firstEvt, Long64_t lastEvt, Bool_t logProgress)
-{
-   Temporarily<DataSet> guard(fTmpData, data);
-   return GetMvaValues(firstEvt, lastEvt, logProgress);
 }
 
 const std::vector<Event *> &MethodBase::GetEventCollection(Types::ETreeType type)
@@ -243,21 +223,18 @@ TDirectory *MethodBase::BaseDir() const
 {
    if (!fFile)
       Log() << kFATAL << Prefix() << "BaseDir: there is no output file. Give the Factory a TFile, or ask IsSilentFile() first" << Endl;
-   TDirectory *dir = fFile;
-   for (const TString &name : {TString(DataInfo().GetName()), "Method_" + GetMethodTypeName(), fMethodName}) {
-      TDirectory *below = dir->GetDirectory(name);
-      const bool isNew = !below;
-      if (isNew)
-         below = dir->mkdir(name);
-      if (!below)
-         Log() << kFATAL << Prefix() << "Unable to create the directory " << name << " in " << fFile->GetName()
-               << ": is the file open for writing?" << Endl;
-      dir = below;
-      if (isNew && fModelPersistence && name == fMethodName) {
-         const TObjString path(gSystem->WorkingDirectory()), file(GetWeightFileName());
-         dir->WriteTObject(&path, "TrainingPath");
-         dir->WriteTObject(&file, "WeightFileName");
-      }
+   const TString path = TString(DataInfo().GetName()) + "/Method_" + GetMethodTypeName() + "/" + fMethodName;
+   TDirectory *dir = fFile->GetDirectory(path);
+   if (dir)
+      return dir;
+   dir = fFile->mkdir(path, "", kTRUE);
+   if (!dir)
+      Log() << kFATAL << Prefix() << "Unable to create the directory " << path << " in " << fFile->GetName()
+            << ": is the file open for writing?" << Endl;
+   if (fModelPersistence) {
+      const TObjString directory(gSystem->WorkingDirectory()), file(GetWeightFileName());
+      dir->WriteTObject(&directory, "TrainingPath");
+      dir->WriteTObject(&file, "WeightFileName");
    }
    return dir;
 }
@@ -283,6 +260,46 @@ void MethodBase::PrintHelpMessage() const
    GetHelpMessage();
    Log() << kINFO << "<Suppress this message by specifying \"!H\" in the booking option>" << Endl;
    Log() << kINFO << line << Endl;
+}
+
+// ---------------------------------------------------------------------------------------- what a method tells of its training
+
+void Ranking::AddRank(const Rank &rank)
+{
+   const auto above = [](const Rank &a, const Rank &b) { return a.GetRankValue() > b.GetRankValue(); };
+   fRanks.insert(std::upper_bound(fRanks.begin(), fRanks.end(), rank, above), rank);
+}
+
+void Ranking::Print() const
+{
+   MsgLogger log(fContext.Data());
+   int width = 8;
+   for (const Rank &rank : fRanks)
+      width = std::max(width, int(rank.GetVariable().Length()));
+   const std::string line(width + 10 + std::max<Ssiz_t>(9, fDiscriminatorName.Length()), '-');
+   log << kHEADER << "Ranking result (top variable is best ranked)" << Endl;
+   log << kINFO << line << Endl;
+   log << kINFO << "Rank : " << std::setw(width) << std::left << "Variable" << " : " << fDiscriminatorName << Endl;
+   log << kINFO << line << Endl;
+   Int_t number = 0;
+   for (const Rank &rank : fRanks)
+      log << kINFO << std::setw(4) << std::right << ++number << " : " << std::setw(width) << std::left << rank.GetVariable().Data()
+          << " : " << Form("%3.3e", rank.GetRankValue()) << Endl;
+   log << kINFO << line << Endl;
+}
+
+void TrainingHistory::SaveHistory(TString name)
+{
+   for (const auto &[property, record] : fHistory) {
+      const Int_t n = record.size();
+      const Double_t first = record.front().first, last = record.back().first;
+      const Double_t width = n > 1 ? (last - first) / (n - 1) : 1.;
+      const TString title = "TrainingHistory_" + name + "_" + property;
+      TH1D hist(title, title, n, first - 0.5 * width, last + 0.5 * width);
+      for (Int_t i = 0; i < n; ++i)
+         hist.AddBinContent(i + 1, record[i].second);
+      hist.Write();
+   }
 }
 
 } // namespace TMVA

@@ -46,15 +46,29 @@ ROCCurve::ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t>
 
 ROCCurve::~ROCCurve() = default;
 
+namespace {
+
+/// y where x has a value; both fall with the cut. From the hardest cut on: the first point beyond ends the interval.
+Double_t Interpolate(const std::vector<Double_t> &x, const std::vector<Double_t> &y, Double_t value)
+{
+   for (std::size_t i = x.size(); i-- > 1;)
+      if (x[i - 1] > value) {
+         const Double_t width = x[i - 1] - x[i];
+         return width > 0 ? y[i] + (y[i - 1] - y[i]) * (value - x[i]) / width : y[i];
+      }
+   return y.empty() ? 0 : y.front();
+}
+
+} // namespace
+
 Double_t ROCCurve::GetEffSForEffB(Double_t effB, const UInt_t)
 {
-   // from the hardest cut on: the first point beyond effB ends the interval
-   for (std::size_t i = fEffB.size(); i-- > 1;)
-      if (fEffB[i - 1] > effB) {
-         const Double_t width = fEffB[i - 1] - fEffB[i];
-         return width > 0 ? fEffS[i] + (fEffS[i - 1] - fEffS[i]) * (effB - fEffB[i]) / width : fEffS[i];
-      }
-   return fEffS.empty() ? 0 : fEffS.front();
+   return Interpolate(fEffB, fEffS, effB);
+}
+
+Double_t ROCCurve::GetEffBForEffS(Double_t effS) const
+{
+   return Interpolate(fEffS, fEffB, effS);
 }
 
 Double_t ROCCurve::GetROCIntegral(const UInt_t)

@@ -13,16 +13,12 @@ namespace TMVA {
 Reader::Reader(const TString &options, Bool_t verbose) : Configurable(options)
 {
    SetConfigName("Reader");
-   if (gTools().CheckForSilentOption(GetOptions()))
-      MsgLogger::InhibitOutput();
    Bool_t silent = kFALSE, color = kFALSE;
    DeclareOptionRef(verbose, "V", "Print more");
    DeclareOptionRef(color, "Color", "Colours in the terminal");
    DeclareOptionRef(silent, "Silent", "Print nothing but errors");
-   DeclareOptionRef(fCalculateError, "Error", "Ask methods for the errors of their answers");
    ParseOptions();
    CheckForUnusedOptions();
-   gConfig().SetUseColor(color);
    gConfig().SetSilent(silent);
    gTools().TMVAWelcomeMessage();
 }
@@ -33,33 +29,7 @@ Reader::Reader(std::vector<std::string> &names, const TString &options, Bool_t v
       DataInfo().AddVariable(name.c_str());
 }
 
-Reader::Reader(std::vector<TString> &names, const TString &options, Bool_t verbose) : Reader(options, verbose)
-{
-   for (const TString &name : names)
-      DataInfo().AddVariable(name);
-}
-
 Reader::~Reader() = default;
-
-void Reader::AddVariable(const TString &expression, Float_t *value)
-{
-   DataInfo().AddVariable(expression, "", "", 0, 0, 'F', kFALSE, value);
-}
-
-void Reader::AddVariable(const TString &expression, Int_t *value)
-{
-   AddVariable(expression, FloatFor(value));
-}
-
-void Reader::AddSpectator(const TString &expression, Float_t *value)
-{
-   DataInfo().AddSpectator(expression, "", "", 0, 0, 'F', kFALSE, value);
-}
-
-void Reader::AddSpectator(const TString &expression, Int_t *value)
-{
-   AddSpectator(expression, FloatFor(value));
-}
 
 Float_t *Reader::FloatFor(Int_t *value)
 {
@@ -193,15 +163,12 @@ Double_t Reader::EvaluateMVA(const std::vector<Float_t> &values, const TString &
    if (HasNaN(values))
       return -999;
    const Event event(values, 0u);
-   return method.GetMvaValue(&event, fCalculateError ? &fMvaEventError : nullptr);
+   return method.GetMvaValue(&event);
 }
 
 Double_t Reader::EvaluateMVA(MethodBase *method, Double_t)
 {
-   if (!ReadEvent())
-      return -999;
-   return method->GetMvaValue(&fEvent, fCalculateError ? &fMvaEventError : nullptr,
-                              fCalculateError ? &fMvaEventErrorUpper : nullptr);
+   return ReadEvent() ? method->GetMvaValue(&fEvent) : -999;
 }
 
 const std::vector<Float_t> &Reader::EvaluateRegression(MethodBase *method, Double_t)

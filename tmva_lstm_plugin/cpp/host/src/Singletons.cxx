@@ -31,38 +31,24 @@ Config &gConfig()
 
 // ---------------------------------------------------------------------------------------- log
 
-Bool_t MsgLogger::fgInhibited = kFALSE;
-
 void MsgLogger::Send()
 {
-   struct Look {
-      const char *name;
-      const char *color; ///< null: the level is not named when there are colours
-   };
-   static const Look looks[] = {{"", nullptr}, {"DEBUG", "\033[34m"}, {"VERBOSE", nullptr}, {"INFO", nullptr},
-      {"WARNING", "\033[1;31m"}, {"ERROR", "\033[31m"}, {"FATAL", "\033[37;41;1m"}, {"SILENT", "\033[30m"}, {"HEADER", nullptr}};
+   static const char *const names[] = {"", "DEBUG", "VERBOSE", "INFO", "WARNING", "ERROR", "FATAL", "SILENT", "HEADER"};
    constexpr std::size_t kSourceSize = 25;
-
    const EMsgType type = fActiveType;
    std::istringstream lines(str() + "\n");
    str("");
    fActiveType = kINFO; // a message without a level is an information
-   if (type == kFATAL || (type >= fMinType && !fgInhibited && !gConfig().IsSilent())) {
+   if (type == kFATAL || (type >= fMinType && !gConfig().IsSilent())) {
       // only headers name their source; below them it would be the same in every line
       std::string source = type != kHEADER ? "" : fObjSource ? fObjSource->GetName() : fStrSource;
       if (source.size() > kSourceSize)
          source = source.substr(0, kSourceSize - 3) + "...";
       source.resize(kSourceSize, ' ');
-      const Look &look = looks[type];
-      const bool color = gConfig().UseColor();
-      for (std::string line; std::getline(lines, line);) {
-         line = source + ": " + line;
-         if (color && look.color)
-            line = look.color + ("<" + std::string(look.name) + ">") + line + "\033[0m";
-         else if (!color && type != kINFO)
-            line = "<" + std::string(look.name) + "> " + line;
-         std::cout << line << std::endl;
-      }
+      if (type != kINFO)
+         source = "<" + std::string(names[type]) + "> " + source;
+      for (std::string line; std::getline(lines, line);)
+         std::cout << source << ": " << line << std::endl;
    }
    if (type == kFATAL) {
       std::cout << "***> abort program execution" << std::endl;
@@ -171,17 +157,6 @@ ClassifierFactory::Creator ClassifierFactory::Find(const std::string &name) cons
          << Endl;
    }
    return known->second;
-}
-
-IMethod *ClassifierFactory::Create(const std::string &name, const TString &job, const TString &title, DataSetInfo &dsi,
-                                   const TString &option)
-{
-   return Find(name)(job, title, dsi, option);
-}
-
-IMethod *ClassifierFactory::Create(const std::string &name, DataSetInfo &dsi, const TString &weightfile)
-{
-   return Find(name)("", "", dsi, weightfile);
 }
 
 const std::vector<std::string> ClassifierFactory::List() const

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <iomanip>
 
 #include "TH1.h"
-#include "TMatrixD.h"
 #include "TROOT.h"
 
 #include "TMVA/Config.h"
@@ -81,14 +79,6 @@ TString Tools::ReplaceRegularExpressions(const TString &text, const TString &rep
    return out;
 }
 
-Bool_t Tools::CheckForSilentOption(const TString &options) const
-{
-   TString s(options);
-   s.ToLower();
-   s.ReplaceAll(" ", "");
-   return s.Contains("silent") && !s.Contains("silent=f") && (!s.Contains("!silent") || s.Contains("silent=t"));
-}
-
 TString Tools::DidYouMean(const TString &text, const std::vector<TString> &candidates) const
 {
    TString nearest;
@@ -111,38 +101,6 @@ TString Tools::JoinNames(const std::vector<TString> &names) const
    return joined == "" ? "none" : joined;
 }
 
-void Tools::FormattedOutput(const TMatrixD &matrix, const std::vector<TString> &names, MsgLogger &logger) const
-{
-   int width = 7;
-   for (const TString &name : names)
-      width = std::max(width, int(name.Length()));
-   const std::string line(size_t(width + 1) * (names.size() + 1), '-');
-   logger << kINFO << line << Endl;
-   logger << kINFO << std::setw(width + 1) << " ";
-   for (const TString &name : names)
-      logger << std::setw(width + 1) << name.Data();
-   logger << Endl;
-   for (size_t row = 0; row < names.size(); ++row) {
-      logger << kINFO << std::setw(width) << names[row].Data() << ":";
-      for (size_t column = 0; column < names.size(); ++column)
-         logger << std::setw(width + 1) << Form("%+1.3f", matrix(row, column));
-      logger << Endl;
-   }
-   logger << kINFO << line << Endl;
-}
-
-const char *Tools::Color(const TString &name) const
-{
-   if (!gConfig().UseColor())
-      return "";
-   return name == "reset" ? "\033[0m" : name == "bold" ? "\033[1m" : name == "lightblue" ? "\033[1;34m" : "";
-}
-
-void Tools::TMVAWelcomeMessage()
-{
-   TMVAWelcomeMessage(fLogger);
-}
-
 void Tools::TMVAWelcomeMessage(MsgLogger &logger, EWelcomeMessage)
 {
    static bool said = false;
@@ -159,12 +117,6 @@ void Tools::ReadAttr(void *node, const char *name, TString &value)
       Log() << kFATAL << "Trying to read non-existing attribute '" << name << "' from xml node '" << (node ? GetName(node) : "none")
             << "'" << Endl;
    value = xmlengine().GetAttr(node, name);
-}
-
-void Tools::AddAttr(void *node, const char *name, const char *value)
-{
-   if (node)
-      xmlengine().NewAttr(node, nullptr, name, value);
 }
 
 void *Tools::AddChild(void *parent, const char *name, const char *content, bool isRootNode)

@@ -17,79 +17,23 @@ namespace TMVA {
 
 namespace {
 
-/// A variable ('v'), target ('t') or spectator ('s') by its number.
-using Entry = std::pair<Char_t, UInt_t>;
-
-const VariableInfo &InfoOf(const DataSetInfo &dsi, const Entry &entry)
-{
-   return entry.first == 'v'   ? dsi.GetVariableInfo(entry.second)
-          : entry.first == 't' ? dsi.GetTargetInfo(entry.second)
-                               : dsi.GetSpectatorInfo(entry.second);
-}
-
-std::vector<Entry> AllEntries(const DataSetInfo &dsi)
-{
-   std::vector<Entry> entries;
-   for (UInt_t i = 0; i < dsi.GetNVariables(); ++i)
-      entries.emplace_back('v', i);
-   for (UInt_t i = 0; i < dsi.GetNTargets(); ++i)
-      entries.emplace_back('t', i);
-   for (UInt_t i = 0; i < dsi.GetNSpectators(); ++i)
-      entries.emplace_back('s', i);
-   return entries;
-}
-
-/// What a selection such as "_V_,_T2_,label" names, in the order of the data set.
-std::vector<Entry> Select(const DataSetInfo &dsi, const TString &selection, MsgLogger &log)
-{
-   const std::vector<Entry> everything = AllEntries(dsi);
-   std::vector<bool> selected(everything.size());
-   for (const TString &word : gTools().SplitString(selection, ',')) {
-      const bool keyword = word.Length() >= 3 && word.BeginsWith("_") && word.EndsWith("_");
-      const TString number = keyword ? TString(word(2, word.Length() - 3)) : TString();
-      bool found = keyword && number == ""; // all targets may be none
-      std::vector<TString> labels;
-      for (std::size_t i = 0; i < everything.size(); ++i) {
-         const auto [kind, index] = everything[i];
-         labels.push_back(InfoOf(dsi, everything[i]).GetLabel());
-         if (keyword ? word[1] == std::toupper(kind) && (number == "" || UInt_t(number.Atoi()) == index) : labels.back() == word)
-            selected[i] = found = true;
-      }
-      if (!found)
-         log << kFATAL << "The variable transformation asks for '" << word << "', which is no variable, target or spectator of the "
-             << "data set." << gTools().DidYouMean(word, labels) << Endl;
-   }
-   std::vector<Entry> entries;
-   for (std::size_t i = 0; i < everything.size(); ++i)
-      if (selected[i])
-         entries.push_back(everything[i]);
-   return entries;
-}
-
 /// VarTransform=N. Ranges are taken for each class and for all classes together, as the weights file wants it; the latter are used.
 class Normalisation : public TObject {
 public:
-   std::vector<Entry> fEntries;
-   std::vector<std::vector<Float_t>> fMin, fMax; ///< [class, the last one: all of them][entry]; empty before the training
+   std::vector<std::vector<Float_t>> fMin, fMax; ///< [class, the last one: all of them][input, then target]; empty before the training
 
    bool IsCreated() const { return !fMin.empty(); }
-   bool HasTargets() const
+   /// Where an event has an input or target; null when it has none (targets, when a trained method is applied).
+   static Float_t *Place(Event &event, size_t i)
    {
-      return std::any_of(fEntries.begin(), fEntries.end(), [](const Entry &entry) { return entry.first == 't'; });
-   }
-   /// Where an event has an entry; null when it has none (targets, when a trained method is applied).
-   static Float_t *Place(Event &event, const Entry &entry)
-   {
-      std::vector<Float_t> &list = entry.first == 'v'   ? event.GetValues()
-                                   : entry.first == 't' ? event.GetTargets()
-                                                        : event.GetSpectators();
-      return entry.second < list.size() ? &list[entry.second] : nullptr;
+      const size_t nvar = event.GetNVariables();
+      return i < nvar ? &event.GetValues()[i] : i - nvar < event.GetNTargets() ? &event.GetTargets()[i - nvar] : nullptr;
    }
    const Event *Apply(const Event &event, bool inverse) const
    {
       fTransformed = event;
-      for (size_t i = 0; i < fEntries.size(); ++i) {
-         Float_t *value = Place(fTransformed, fEntries[i]);
+      for (size_t i = 0; i < fMin.back().size(); ++i) {
+         Float_t *value = Place(fTransformed, i);
          if (!value)
             continue;
          // in this order and precision, so that a real TMVA gets the same bits
@@ -125,39 +69,23 @@ void TransformationHandler::CreateTransformations(const TString &definition)
 {
    if (definition == "None")
       return;
-   TString chain(definition); // commas between transformations become '+', those in a selection stay
-   Int_t depth = 0;
-   for (Ssiz_t i = 0; i < chain.Length(); ++i) {
-      depth += (chain[i] == '(') - (chain[i] == ')');
-      if (chain[i] == ',' && depth == 0)
-         chain[i] = '+';
-   }
-   for (TString item : gTools().SplitString(chain, '+')) {
-      TString selection = "_V_,_T_";
-      const Ssiz_t open = item.First('('), close = item.First(')');
-      if (open >= 0 && close > open) {
-         selection = item(open + 1, close - open - 1);
-         item.Remove(open, close - open + 1);
-      }
-      // The weights file does not say which class a transformation refers to, and a reader takes all of them.
-      const TString name = item.EndsWith("_AllClasses") ? TString(item(0, item.Length() - 11)) : item;
+   for (TString name : gTools().SplitString(TString(definition).ReplaceAll("+", ","), ',')) {
+      // the weights file does not say which class a transformation refers to, and a reader takes all of them
+      name.ReplaceAll("_AllClasses", "");
       if (name == "I" || name == "Ident" || name == "Identity")
          continue;
       if (name != "N" && name != "Norm" && name != "Normalise" && name != "Normalize")
          Log() << kFATAL << fDataSetInfo.Prefix() << "VarTransform=" << definition << ": the embedded host does not have the "
-               << "transformation '" << name << "'; it has I (identity) and N (normalisation to the range of all classes). Use one "
-               << "of these, or a ROOT that comes with TMVA" << Endl;
-      auto *transformation = new Normalisation;
-      fTransformations.Add(transformation);
-      transformation->fEntries = Select(fDataSetInfo, selection, Log());
+               << "transformation '" << name << "'; it has I (identity) and N (normalisation of all inputs and targets to their range "
+               << "over all classes). Use one of these, or a ROOT that comes with TMVA" << Endl;
       // A TMVA that reads the file finds an input by its expression, which the elements of an array share: it would take the first
       // element for all of them and give other scores without a word.
-      for (const Entry &entry : transformation->fEntries)
-         if (InfoOf(fDataSetInfo, entry).TestBit(DataSetInfo::kIsArrayVariable))
+      for (UInt_t i = 0; i < fDataSetInfo.GetNVariables(); ++i)
+         if (fDataSetInfo.IsVariableFromArray(i))
             Log() << kFATAL << fDataSetInfo.Prefix() << "VarTransform=" << definition << ": elements of arrays (AddVariablesArray) "
                   << "cannot be transformed, since TMVA's weights files do not tell them apart. Leave VarTransform out and let the "
-                  << "method standardise its inputs, select other variables as in N(label1,label2), or declare the elements by "
-                  << "AddVariable" << Endl;
+                  << "method standardise its inputs, or declare the elements by AddVariable" << Endl;
+      fTransformations.Add(new Normalisation);
    }
 }
 
@@ -173,12 +101,13 @@ void TransformationHandler::CalcTransformations(const std::vector<Event *> &even
 {
    for (TObject *object : fTransformations) {
       Normalisation &transformation = Cast(object);
-      const size_t classes = fDataSetInfo.GetNClasses(), sets = classes > 1 ? classes + 1 : 1, n = transformation.fEntries.size();
+      const size_t classes = fDataSetInfo.GetNClasses(), sets = classes > 1 ? classes + 1 : 1;
+      const size_t n = fDataSetInfo.GetNVariables() + fDataSetInfo.GetNTargets();
       std::vector<std::vector<Float_t>> min(sets, std::vector<Float_t>(n, FLT_MAX)), max(sets, std::vector<Float_t>(n, -FLT_MAX));
       for (const Event *event : events) {
          Event transformed(*Transform(event)); // by those before this one, which are created already
          for (size_t i = 0; i < n; ++i)
-            if (const Float_t *value = Normalisation::Place(transformed, transformation.fEntries[i]))
+            if (const Float_t *value = Normalisation::Place(transformed, i))
                for (const size_t cls : {std::min<size_t>(event->GetClass(), sets - 1), sets - 1}) {
                   min[cls][i] = std::min(min[cls][i], *value);
                   max[cls][i] = std::max(max[cls][i], *value);
@@ -203,7 +132,7 @@ const Event *TransformationHandler::InverseTransform(const Event *ev, Bool_t sup
 {
    for (Int_t i = fTransformations.GetSize(); i-- > 0;) {
       const Normalisation &transformation = Cast(fTransformations.At(i));
-      if (transformation.IsCreated() && (transformation.HasTargets() || !suppressIfNoTargets))
+      if (transformation.IsCreated() && (fDataSetInfo.GetNTargets() > 0 || !suppressIfNoTargets))
          ev = transformation.Apply(*ev, true);
    }
    return ev;
@@ -223,19 +152,20 @@ void TransformationHandler::AddXMLTo(void *parent) const
       void *selection = tools.AddChild(node, "Selection");
       for (const TString kind : {"Input", "Output"}) { // what goes in comes out at the same place
          void *entries = tools.AddChild(selection, kind);
-         tools.AddAttr(entries, "N" + kind + "s", transformation.fEntries.size());
-         for (const Entry &entry : transformation.fEntries) {
-            void *item = tools.AddChild(entries, kind);
-            tools.AddAttr(item, "Type", entry.first == 'v' ? "Variable" : entry.first == 't' ? "Target" : "Spectator");
-            tools.AddAttr(item, "Label", InfoOf(fDataSetInfo, entry).GetLabel());
-            tools.AddAttr(item, "Expression", InfoOf(fDataSetInfo, entry).GetExpression());
-         }
+         tools.AddAttr(entries, "N" + kind + "s", fDataSetInfo.GetNVariables() + fDataSetInfo.GetNTargets());
+         for (const auto *infos : {&fDataSetInfo.GetVariableInfos(), &fDataSetInfo.GetTargetInfos()})
+            for (const VariableInfo &info : *infos) {
+               void *item = tools.AddChild(entries, kind);
+               tools.AddAttr(item, "Type", infos == &fDataSetInfo.GetVariableInfos() ? "Variable" : "Target");
+               tools.AddAttr(item, "Label", info.GetLabel());
+               tools.AddAttr(item, "Expression", info.GetExpression());
+            }
       }
       for (size_t cls = 0; cls < transformation.fMin.size(); ++cls) {
          void *classNode = tools.AddChild(node, "Class");
          tools.AddAttr(classNode, "ClassIndex", cls);
          void *ranges = tools.AddChild(classNode, "Ranges");
-         for (size_t i = 0; i < transformation.fEntries.size(); ++i) {
+         for (size_t i = 0; i < transformation.fMin[cls].size(); ++i) {
             void *range = tools.AddChild(ranges, "Range");
             tools.AddAttr(range, "Index", i);
             tools.AddAttr(range, "Min", transformation.fMin[cls][i]);
@@ -249,30 +179,25 @@ void TransformationHandler::ReadFromXML(void *list)
 {
    Tools &tools = gTools();
    for (void *node = tools.GetChild(list); node; node = tools.GetNextChild(node)) {
-      TString name;
+      TString name, expected, found;
       tools.ReadAttr(node, "Name", name);
+      for (const auto *infos : {&fDataSetInfo.GetVariableInfos(), &fDataSetInfo.GetTargetInfos()})
+         for (const VariableInfo &info : *infos)
+            expected += info.GetExpression() + " ";
       void *selection = tools.GetChild(node, "Selection");
       void *inputs = selection ? tools.GetChild(selection, "Input") : nullptr;
-      if (name != "Normalize" || !inputs)
-         Log() << kFATAL << "The weights file uses the variable transformation '" << name << "'; the embedded host has Normalize of "
-               << "TMVA 4.1 and later only. Read the file with a ROOT that comes with TMVA" << Endl;
+      for (void *item = inputs ? tools.GetChild(inputs) : nullptr; item; item = tools.GetNextChild(item)) {
+         TString expression;
+         tools.ReadAttr(item, "Expression", expression);
+         found += expression + " ";
+      }
+      if (name != "Normalize" || found != expected)
+         Log() << kFATAL << "The weights file transforms " << found << "by '" << name << "'; the embedded host has Normalize of all "
+               << "inputs and targets only (" << expected << "). Read the file with a ROOT that comes with TMVA" << Endl;
       auto *transformation = new Normalisation;
       fTransformations.Add(transformation);
-      for (void *item = tools.GetChild(inputs); item; item = tools.GetNextChild(item)) {
-         TString type, expression;
-         tools.ReadAttr(item, "Type", type);
-         tools.ReadAttr(item, "Expression", expression);
-         const std::vector<Entry> all = AllEntries(fDataSetInfo);
-         const auto found = std::find_if(all.begin(), all.end(), [&](const Entry &entry) {
-            return std::toupper(entry.first) == type[0] && InfoOf(fDataSetInfo, entry).GetExpression() == expression;
-         });
-         if (found == all.end())
-            Log() << kFATAL << "The weights file transforms the " << type << " '" << expression << "', which the data set does not have"
-                  << Endl;
-         transformation->fEntries.push_back(*found);
-      }
       for (void *cls = tools.GetChild(node, "Class"); cls; cls = tools.GetNextChild(cls, "Class")) {
-         std::vector<Float_t> min(transformation->fEntries.size()), max(min);
+         std::vector<Float_t> min(fDataSetInfo.GetNVariables() + fDataSetInfo.GetNTargets()), max(min);
          void *ranges = tools.GetChild(cls, "Ranges");
          for (void *range = ranges ? tools.GetChild(ranges) : nullptr; range; range = tools.GetNextChild(range)) {
             UInt_t index = 0;
@@ -297,13 +222,10 @@ void TransformationHandler::MakeFunction(std::ostream &fout, const TString &clas
    fout << "\ninline void " << className << "::Transform( std::vector<double>& iv ) const\n{\n"
         << "   // normalisation to the range of the training sample: input, minimum, maximum\n"
         << "   struct Range { int input; double min, max; };\n   static const Range ranges[] = {\n";
-   for (TObject *object : fTransformations) {
-      const Normalisation &transformation = Cast(object);
-      for (size_t i = 0; i < transformation.fEntries.size(); ++i)
-         if (transformation.fEntries[i].first == 'v') // a standalone class knows no targets
-            fout << "      { " << transformation.fEntries[i].second << ", " << std::setprecision(12) << transformation.fMin.back()[i]
-                 << ", " << transformation.fMax.back()[i] << " },\n";
-   }
+   for (TObject *object : fTransformations)
+      for (size_t i = 0; i < fDataSetInfo.GetNVariables(); ++i) // a standalone class knows no targets
+         fout << "      { " << i << ", " << std::setprecision(12) << Cast(object).fMin.back()[i] << ", " << Cast(object).fMax.back()[i]
+              << " },\n";
    fout << "      { -1, 0, 0 } };\n   for (const Range *r = ranges; r->input >= 0; ++r)\n"
         << "      iv[r->input] = r->max > r->min ? (iv[r->input] - r->min) / (r->max - r->min) * 2 - 1 : 0;\n}\n";
 }

@@ -1,4 +1,4 @@
-#include "TreeEventReader.h"
+#include "DataSetFactory.h"
 
 #include "TMVA/Tools.h"
 
@@ -172,12 +172,9 @@ void TreeEventReader::ReadGiven(const EventInput &input, const ClassInfo &classI
          fLog << kFATAL << "Event " << n << " of class " << classInfo.GetName() << " was added before all variables, targets and "
               << "spectators were declared" << Endl;
       bool finite = IsFinite(event.GetWeight(), "Weight", "of an added event", n, true);
-      for (UInt_t i = 0; i < event.GetNVariables(); ++i)
-         finite &= IsFinite(event.GetValue(i), "Input", fInfo.GetVariableInfo(i).GetExpression(), n, true);
-      for (UInt_t i = 0; i < event.GetNTargets(); ++i)
-         finite &= IsFinite(event.GetTarget(i), "Target", fInfo.GetTargetInfo(i).GetExpression(), n, true);
-      for (UInt_t i = 0; i < event.GetNSpectators(); ++i)
-         finite &= IsFinite(event.GetSpectator(i), "Spectator", fInfo.GetSpectatorInfo(i).GetExpression(), n, true);
+      for (const auto *values : {&event.GetValues(), &event.GetTargets(), &event.GetSpectators()})
+         for (const Float_t value : *values)
+            finite &= IsFinite(value, "Value", "of an added event", n, true);
       if (finite)
          events.push_back(new Event(event));
    }
@@ -237,12 +234,9 @@ void TreeEventReader::Read(const EventInput &input, const ClassInfo &classInfo, 
             check(weight, "Weight", *fWeight);
          }
          ++counts.before;
-         if (TMath::Finite(weight))
-            counts.weightBefore += weight;
          if (!passes || !finite)
             continue;
          ++counts.after;
-         counts.weightAfter += weight;
          events.push_back(new Event(variables, targets, spectators, classInfo.GetNumber(), weight));
       }
    }

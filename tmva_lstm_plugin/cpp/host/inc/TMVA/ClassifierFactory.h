@@ -26,9 +26,11 @@ public:
    /// False, with a line on stderr, when the name is registered already; the first registration stays.
    Bool_t Register(const std::string &name, Creator creator);
    /// Both are fatal for an unknown name, and tell the names there are.
-   IMethod *Create(const std::string &name, const TString &job, const TString &title, DataSetInfo &dsi,
-                   const TString &option);
-   IMethod *Create(const std::string &name, DataSetInfo &dsi, const TString &weightfile = "");
+   IMethod *Create(const std::string &name, const TString &job, const TString &title, DataSetInfo &dsi, const TString &option)
+   {
+      return Find(name)(job, title, dsi, option);
+   }
+   IMethod *Create(const std::string &name, DataSetInfo &dsi, const TString &file = "") { return Find(name)("", "", dsi, file); }
    const std::vector<std::string> List() const;
 
 private:

@@ -12,8 +12,6 @@ class Config {
 public:
    static Config &Instance();
 
-   Bool_t UseColor() const { return fUseColor; }
-   void SetUseColor(Bool_t use) { fUseColor = use; }
    Bool_t IsSilent() const { return fSilent; }
    void SetSilent(Bool_t silent) { fSilent = silent; }
 
@@ -22,7 +20,7 @@ public:
       Float_t fTimesRMS = 8.0;                           ///< half width of a variable's histogram, in RMS
       Int_t fNbins1D = 40;
       Int_t fMaxNumOfAllowedVariables = 200;             ///< with more inputs than this none is plotted
-      Int_t fMaxNumOfAllowedVariablesForScatterPlots = 20; ///< and with more no table of their correlations is printed
+      Int_t fMaxNumOfAllowedVariablesForScatterPlots = 20; ///< without effect: there are no scatter plots
       Int_t fNbinsMVAoutput = 40;
       Int_t fNbinsXOfROCCurve = 100;
    } fVariablePlotting;
@@ -40,7 +38,6 @@ public:
 private:
    Config() = default;
 
-   Bool_t fUseColor = kTRUE;
    Bool_t fSilent = kFALSE;
 };
 

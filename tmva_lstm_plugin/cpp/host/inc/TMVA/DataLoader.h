@@ -13,7 +13,6 @@
 #include <memory>
 #include <vector>
 
-class TH2;
 class TTree;
 
 namespace TMVA {
@@ -81,36 +80,17 @@ public:
    {
       AddTree(tree, "Regression", weight, "", type);
    }
-   void SetInputTrees(TTree *tree, const TCut &signalCut, const TCut &backgroundCut);
-   void SetInputTrees(TTree *signal, TTree *background, Double_t signalWeight = 1.0, Double_t backgroundWeight = 1.0);
 
    /// Events one by one. `event` holds the values of variables, targets and spectators, in this order, all declared before. No
    /// cut or weight expression applies to them.
-   void AddEvent(const TString &className, Types::ETreeType type, const std::vector<Double_t> &event, Double_t weight);
-   void AddTrainingEvent(const TString &className, const std::vector<Double_t> &event, Double_t weight)
-   {
-      AddEvent(className, Types::kTraining, event, weight);
-   }
-   void AddTestEvent(const TString &className, const std::vector<Double_t> &event, Double_t weight)
-   {
-      AddEvent(className, Types::kTesting, event, weight);
-   }
-   void AddSignalTrainingEvent(const std::vector<Double_t> &event, Double_t weight = 1.0)
-   {
-      AddEvent("Signal", Types::kTraining, event, weight);
-   }
-   void AddBackgroundTrainingEvent(const std::vector<Double_t> &event, Double_t weight = 1.0)
-   {
-      AddEvent("Background", Types::kTraining, event, weight);
-   }
-   void AddSignalTestEvent(const std::vector<Double_t> &event, Double_t weight = 1.0)
-   {
-      AddEvent("Signal", Types::kTesting, event, weight);
-   }
-   void AddBackgroundTestEvent(const std::vector<Double_t> &event, Double_t weight = 1.0)
-   {
-      AddEvent("Background", Types::kTesting, event, weight);
-   }
+   using Values = std::vector<Double_t>;
+   void AddEvent(const TString &className, Types::ETreeType type, const Values &event, Double_t weight);
+   void AddTrainingEvent(const TString &name, const Values &event, Double_t weight) { AddEvent(name, Types::kTraining, event, weight); }
+   void AddTestEvent(const TString &name, const Values &event, Double_t weight) { AddEvent(name, Types::kTesting, event, weight); }
+   void AddSignalTrainingEvent(const Values &event, Double_t weight = 1.0) { AddTrainingEvent("Signal", event, weight); }
+   void AddBackgroundTrainingEvent(const Values &event, Double_t weight = 1.0) { AddTrainingEvent("Background", event, weight); }
+   void AddSignalTestEvent(const Values &event, Double_t weight = 1.0) { AddTestEvent("Signal", event, weight); }
+   void AddBackgroundTestEvent(const Values &event, Double_t weight = 1.0) { AddTestEvent("Background", event, weight); }
 
    // ---- weights and cuts of a class; without a class name weights of signal and background, cuts of all classes
 
@@ -131,9 +111,6 @@ public:
    void PrepareTrainingAndTestTree(const TCut &cut, Int_t nTrain, Int_t nTest = -1);
    void PrepareTrainingAndTestTree(const TCut &cut, Int_t nSignalTrain, Int_t nBackgroundTrain, Int_t nSignalTest,
                                    Int_t nBackgroundTest, const TString &otherOptions = "SplitMode=Random:!V");
-
-   /// Of the training events, in percent; the caller owns it. Null when it was not computed.
-   TH2 *GetCorrelationMatrix(const TString &className);
 
 private:
    DataSetInfo fInfo;                             //!

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "TList.h"
 #include "TString.h"
 
 #include "TMVA/Event.h"
@@ -18,7 +19,32 @@ class TTree;
 namespace TMVA {
 
 class DataSetInfo;
-class Results;
+
+/// What a method answered for the events of a sample, and the histograms made of it. One class for all kinds of analysis: each
+/// event has one answer, or one a class, or one a target.
+class Results {
+public:
+   Results(Types::EAnalysisType analysis, UInt_t width) : fAnalysisType(analysis), fWidth(width) { fStorage.SetOwner(); }
+
+   Types::EAnalysisType GetAnalysisType() const { return fAnalysisType; }
+   Long64_t GetSize() const { return fValues.size() / fWidth; }
+   UInt_t GetWidth() const { return fWidth; }
+   void Clear() { fValues.clear(); }
+   void AddValue(Float_t value) { fValues.push_back(value); }
+   Float_t GetValue(Long64_t ievt, UInt_t k = 0) const { return fValues.at(ievt * fWidth + k); }
+
+   /// Histograms and graphs; owned.
+   TList &GetStorage() { return fStorage; }
+
+private:
+   Results(const Results &) = delete;
+   Results &operator=(const Results &) = delete;
+
+   Types::EAnalysisType fAnalysisType;
+   UInt_t fWidth;
+   std::vector<Float_t> fValues; ///< [event][answer]
+   TList fStorage;
+};
 
 /// Training and test events. "Current" type and event are the cursor that MethodBase::GetEvent() reads at.
 class DataSet {

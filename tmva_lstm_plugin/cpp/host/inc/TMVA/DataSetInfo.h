@@ -66,45 +66,47 @@ public:
    /// Builds the events at the first call and after every change of the description. Owned by this object.
    DataSet *GetDataSet() const;
 
-   VariableInfo &AddVariable(const TString &expression, const TString &title = "", const TString &unit = "",
-                             Double_t min = 0, Double_t max = 0, char varType = 'F', Bool_t normalized = kTRUE,
-                             void *external = nullptr);
+   VariableInfo &AddVariable(const TString &expression, const TString &title = "", const TString &unit = "", Double_t min = 0,
+                             Double_t max = 0, char type = 'F', Bool_t = kTRUE, void *external = nullptr)
+   {
+      return Append(fVariables, VariableInfo(expression, title, unit, type, min, max, external));
+   }
    /// `size` variables that share the expression. `external`, where given, points to the first of `size` values.
    void AddVariablesArray(const TString &expression, Int_t size, const TString &title = "", const TString &unit = "",
-                          Double_t min = 0, Double_t max = 0, char type = 'F', Bool_t normalized = kTRUE,
-                          void *external = nullptr);
+                          Double_t min = 0, Double_t max = 0, char type = 'F', Bool_t = kTRUE, void *external = nullptr);
    VariableInfo &AddTarget(const TString &expression, const TString &title, const TString &unit, Double_t min, Double_t max,
-                           Bool_t normalized = kTRUE, void *external = nullptr);
+                           Bool_t = kTRUE, void *external = nullptr)
+   {
+      return Append(fTargets, VariableInfo(expression, title, unit, 'F', min, max, external));
+   }
    VariableInfo &AddSpectator(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                              Double_t max, char type = 'F', Bool_t normalized = kTRUE, void *external = nullptr);
+                              Double_t max, char type = 'F', Bool_t = kTRUE, void *external = nullptr)
+   {
+      return Append(fSpectators, VariableInfo(expression, title, unit, type, min, max, external));
+   }
    ClassInfo *AddClass(const TString &className);
 
    std::vector<VariableInfo> &GetVariableInfos() { return fVariables; }
    const std::vector<VariableInfo> &GetVariableInfos() const { return fVariables; }
-   VariableInfo &GetVariableInfo(Int_t i) { return fVariables.at(i); }
    const VariableInfo &GetVariableInfo(Int_t i) const { return fVariables.at(i); }
    /// Length of a declared array, -1 when there is none of that expression.
    Int_t GetVarArraySize(const TString &expression) const;
    Bool_t IsVariableFromArray(Int_t i) const { return GetVariableInfo(i).TestBit(kIsArrayVariable); }
    std::vector<VariableInfo> &GetTargetInfos() { return fTargets; }
    const std::vector<VariableInfo> &GetTargetInfos() const { return fTargets; }
-   VariableInfo &GetTargetInfo(Int_t i) { return fTargets.at(i); }
    const VariableInfo &GetTargetInfo(Int_t i) const { return fTargets.at(i); }
    std::vector<VariableInfo> &GetSpectatorInfos() { return fSpectators; }
    const std::vector<VariableInfo> &GetSpectatorInfos() const { return fSpectators; }
-   VariableInfo &GetSpectatorInfo(Int_t i) { return fSpectators.at(i); }
    const VariableInfo &GetSpectatorInfo(Int_t i) const { return fSpectators.at(i); }
    UInt_t GetNVariables() const { return fVariables.size(); }
    UInt_t GetNTargets() const { return fTargets.size(); }
    UInt_t GetNSpectators() const { return fSpectators.size(); }
-   std::vector<TString> GetListOfVariables() const; ///< internal names
 
    /// Null when there is no such class.
    ClassInfo *GetClassInfo(Int_t number) const;
    ClassInfo *GetClassInfo(const TString &name) const;
    UInt_t GetNClasses() const { return fClasses.size(); }
    Int_t GetClassNameMaxLength() const;
-   void PrintClasses() const;
    Bool_t IsSignal(const Event *ev) const { return ev->GetClass() == fSignalClass; }
    UInt_t GetSignalClassIndex() const { return fSignalClass; }
    /// All inputs of all classes.
@@ -116,12 +118,15 @@ public:
    void AddCut(const TCut &cut, const TString &className);
 
    const TMatrixD *CorrelationMatrix(const TString &className) const; ///< null when it was not calculated
-   void PrintCorrelationMatrix(const TString &className) const;
    /// In percent, cut to whole numbers, variable titles at the bins. Null without a matrix.
    TH2 *CreateCorrelationMatrixHist(const TMatrixD *m, const TString &name, const TString &title) const;
 
    const TString &GetSplitOptions() const { return fSplitOptions; }
-   void SetSplitOptions(const TString &options);
+   void SetSplitOptions(const TString &options)
+   {
+      fSplitOptions = options;
+      SetChanged();
+   }
    /// To be called after a change of what the events are made of.
    void SetChanged() { fNeedsRebuilding = kTRUE; }
 

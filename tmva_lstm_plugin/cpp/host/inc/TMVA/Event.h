@@ -3,7 +3,6 @@
 #ifndef ROOT_TMVA_Event
 #define ROOT_TMVA_Event
 
-#include <iosfwd>
 #include <vector>
 
 #include "Rtypes.h"
@@ -14,21 +13,17 @@ class Event {
 public:
    Event() = default;
    explicit Event(const std::vector<Float_t> &values, const std::vector<Float_t> &targets,
-                  const std::vector<Float_t> &spectators, UInt_t theClass = 0, Double_t weight = 1.0,
-                  Double_t boostweight = 1.0)
-      : fValues(values), fTargets(targets), fSpectators(spectators), fClass(theClass), fWeight(weight), fBoostWeight(boostweight)
+                  const std::vector<Float_t> &spectators, UInt_t theClass = 0, Double_t weight = 1.0)
+      : fValues(values), fTargets(targets), fSpectators(spectators), fClass(theClass), fWeight(weight)
    {
    }
-   explicit Event(const std::vector<Float_t> &values, UInt_t theClass, Double_t weight = 1.0, Double_t boostweight = 1.0)
-      : Event(values, {}, {}, theClass, weight, boostweight)
+   explicit Event(const std::vector<Float_t> &values, UInt_t theClass = 0, Double_t weight = 1.0)
+      : Event(values, {}, {}, theClass, weight)
    {
    }
 
    /// Zero for a negative weight during training when such weights are ignored.
-   Double_t GetWeight() const
-   {
-      return fgIgnoreNegWeightsInTraining && fgIsTraining && fWeight < 0 ? 0. : fWeight * fBoostWeight;
-   }
+   Double_t GetWeight() const { return fgIgnoreNegWeightsInTraining && fgIsTraining && fWeight < 0 ? 0. : fWeight; }
    Double_t GetOriginalWeight() const { return fWeight; }
    UInt_t GetClass() const { return fClass; }
 
@@ -47,14 +42,11 @@ public:
    const std::vector<Float_t> &GetSpectators() const { return fSpectators; }
 
    void SetWeight(Double_t weight) { fWeight = weight; }
-   void SetBoostWeight(Double_t weight) const { fBoostWeight = weight; }
    void SetClass(UInt_t theClass) { fClass = theClass; }
    /// Further places are made as needed.
    void SetVal(UInt_t ivar, Float_t value) { Set(fValues, ivar, value); }
    void SetTarget(UInt_t itgt, Float_t value) { Set(fTargets, itgt, value); }
    void SetSpectator(UInt_t ispec, Float_t value) { Set(fSpectators, ispec, value); }
-
-   void Print(std::ostream &out) const;
 
    /// Both hold for the whole process.
    static void SetIsTraining(Bool_t training) { fgIsTraining = training; }
@@ -76,7 +68,6 @@ private:
    std::vector<Float_t> fSpectators;
    UInt_t fClass = 0;
    Double_t fWeight = 1.0;
-   mutable Double_t fBoostWeight = 1.0;
 };
 
 } // namespace TMVA

@@ -59,7 +59,6 @@ public:
    IMethod *GetMethod(const TString &dataset, const TString &title) const;
    Bool_t HasMethod(const TString &dataset, const TString &title) const { return GetMethod(dataset, title) != nullptr; }
    Bool_t IsSilentFile() const { return fSilentFile; }
-   Bool_t IsModelPersistence() const { return fModelPersistence; }
 
    // ---- background rejection against signal efficiency, weighted; after TestAllMethods. For several classes that of class
    //      `iClass` against all others. 0 or null, after an error message, when there is no such thing
@@ -91,7 +90,6 @@ private:
    void EvaluateClassification(const std::vector<MethodBase *> &methods);
    void EvaluateRegression(const std::vector<MethodBase *> &methods);
    void EvaluateMulticlass(const std::vector<MethodBase *> &methods);
-   void PrintConfusion(MethodBase &method);
    std::unique_ptr<ROCCurve> GetROC(const TString &dataset, const TString &title, UInt_t iClass, Types::ETreeType type);
 
    TFile *fTargetFile;             ///<! not owned

@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "TMatrixD.h"
 #include "TString.h"
 
 #include "TMVA/Configurable.h"
@@ -21,7 +20,6 @@
 
 class TDirectory;
 class TFile;
-class TH1;
 
 namespace TMVA {
 
@@ -50,7 +48,6 @@ public:
    void SetupMethod();
    void ProcessSetup();
    virtual void CheckSetup() { CheckForUnusedOptions(); }
-   virtual void Reset() {}
    void TrainMethod();
    void Train() override = 0;
    void Init() override = 0;
@@ -70,15 +67,12 @@ protected:
    /// Responses on the current sample, events firstEvt up to lastEvt, this one not included; to the end when lastEvt is negative
    /// or beyond it. Element 0 belongs to firstEvt.
    virtual std::vector<Double_t> GetMvaValues(Long64_t firstEvt = 0, Long64_t lastEvt = -1, Bool_t logProgress = false);
-   /// The same on another data set.
-   virtual std::vector<Double_t> GetDataMvaValues(DataSet *data = nullptr, Long64_t firstEvt = 0, Long64_t lastEvt = -1,
-                                                  Bool_t logProgress = false);
 
 public:
    const std::vector<Float_t> &GetRegressionValues(const TMVA::Event *const ev);
-   virtual const std::vector<Float_t> &GetRegressionValues();
+   virtual const std::vector<Float_t> &GetRegressionValues() { return fNoValues; }
    const std::vector<Float_t> &GetMulticlassValues(const TMVA::Event *const ev);
-   virtual const std::vector<Float_t> &GetMulticlassValues();
+   virtual const std::vector<Float_t> &GetMulticlassValues() { return fNoValues; }
 
    const Ranking *CreateRanking() override = 0;
    /// Writes `<job>_<title>.class.C`: the frame of a class `Read<title>` with GetMvaValue(std::vector<double>). What the method
@@ -100,26 +94,9 @@ public:
    void WriteMonitoringHistosToFile() const override {}
    virtual void WriteEvaluationHistosToFile(Types::ETreeType treetype);
 
-   // ---- figures of merit; after TestAllMethods
-
-   /// Makes the histograms of the response, or with several classes or targets its plots.
+   /// Both make the plots of the response; after TestAllMethods.
    virtual void TestClassification();
    virtual void TestMulticlass();
-   /// Signal efficiency at a background efficiency, "Efficiency:0.1", with its error; with an empty string the area below
-   /// rejection against efficiency. The first call makes the efficiency histograms of the sample.
-   virtual Double_t GetEfficiency(const TString &what, Types::ETreeType type, Double_t &err);
-   virtual Double_t GetTrainingEfficiency(const TString &what);
-   virtual Double_t GetROCIntegral() const; ///< of the test sample
-   /// [class][other]: efficiency on the class where a cut on its output leaves effB of the other; -1 on the diagonal.
-   virtual TMatrixD GetMulticlassConfusionMatrix(Double_t effB, Types::ETreeType type);
-   /// The cut that IsSignalLike() applies, and its direction: as much signal is kept as background is rejected.
-   Double_t GetSignalReferenceCut() const { return fSignalReferenceCut; }
-   Double_t GetSignalReferenceCutOrientation() const { return fSignalReferenceCutOrientation; }
-   virtual Bool_t IsSignalLike() { return IsSignalLike(GetMvaValue()); }
-   virtual Bool_t IsSignalLike(Double_t mvaVal)
-   {
-      return mvaVal * fSignalReferenceCutOrientation > fSignalReferenceCut * fSignalReferenceCutOrientation;
-   }
 
    const TString &GetJobName() const { return fJobName; }
    const TString &GetMethodName() const { return fMethodName; } ///< the title
@@ -138,11 +115,10 @@ public:
    void SetSilentFile(Bool_t silent) { fSilentFile = silent; }
    Bool_t IsSilentFile() const { return fSilentFile; }
    void SetModelPersistence(Bool_t persistent) { fModelPersistence = persistent; }
-   Bool_t IsModelPersistence() const { return fModelPersistence; }
 
    TransformationHandler &GetTransformationHandler() { return fTransformation; }
    const TransformationHandler &GetTransformationHandler() const { return fTransformation; }
-   DataSet *Data() const { return fTmpData ? fTmpData : DataInfo().GetDataSet(); }
+   DataSet *Data() const { return DataInfo().GetDataSet(); }
    DataSetInfo &DataInfo() const { return fDataSetInfo; }
    UInt_t GetNEvents() const { return Data()->GetNEvents(); }
    /// All of these are transformed events.
@@ -163,7 +139,6 @@ public:
 
 protected:
    mutable const Event *fTmpEvent = nullptr; ///<! the event under evaluation, when it is none of the data set
-   DataSet *fTmpData = nullptr;              ///<! the same for a data set
 
    void SetWeightFileDir(TString fileDir);
    Bool_t Verbose() const { return fVerbose; }
@@ -188,7 +163,7 @@ private:
    Results &GetResults(Types::ETreeType type) const; ///< fatal when there are none
 
    void WriteStateToXML(void *parent) const;
-   void ReadStateFromXML(void *parent);
+   void ReadStateFromXML(void *document);
    void ReadGeneralInfo(void *node);
    void CheckVariablesOfXML(void *node, const char *kind, const std::vector<VariableInfo> &declared) const;
    void ReadClassesFromXML(void *node);
@@ -196,8 +171,8 @@ private:
 
    /// Histograms of the response of signal and background, `<response><infix>_S<suffix>` and `..._B<suffix>`, normalised.
    void PlotResponse(Types::ETreeType type, const TString &infix, const TString &suffix, Int_t nbins);
-   /// Efficiency histograms of one sample and the curves made of them; the curve of background against signal efficiency.
-   const TH1 &MakeEfficiencyCurves(Types::ETreeType type);
+   /// Histograms of the efficiencies of one sample, and of one against the other.
+   void PlotEfficiencies(Types::ETreeType type);
    /// The curve of signal against background; with several classes that of `iClass`, by its own answer, against all others or
    /// only `other`.
    std::unique_ptr<ROCCurve> MakeROCCurve(Types::ETreeType type, UInt_t iClass = 0, Int_t other = -1) const;
@@ -205,6 +180,7 @@ private:
    void PlotDeviations(Types::ETreeType type);
    Deviations GetDeviations(Types::ETreeType type) const;
 
+   const std::vector<Float_t> fNoValues;
    DataSetInfo &fDataSetInfo; //!
    TString fJobName;
    TString fMethodName;
@@ -215,11 +191,8 @@ private:
    TString fFileDir = "weights";
    TString fWeightFile;
 
-   Double_t fSignalReferenceCut = 0.5;
-   Double_t fSignalReferenceCutOrientation = 1.;
    Double_t fXmin = 0; ///< range of the response on the test sample
    Double_t fXmax = 0;
-   Bool_t fSignalIsHigh = kTRUE;
    Double_t fTrainTime = -1.;
 
    TString fVarTransformString = "None";

@@ -18,7 +18,7 @@ namespace TMVA {
 ///                              : an information
 ///     <WARNING>                         : ...
 ///
-/// A kFATAL message throws std::runtime_error("FATAL error") after it has been printed, as TMVA does since ROOT 6.08. The text
+/// gConfig().SetSilent() drops everything but fatal messages. A kFATAL message throws std::runtime_error("FATAL error") after it has been printed, as TMVA does since ROOT 6.08. The text
 /// of the exception is that of TMVA, since macros compare it; the reason stands in the printed line.
 class MsgLogger : public std::ostringstream {
 public:
@@ -26,8 +26,6 @@ public:
    MsgLogger(const TObject *source, EMsgType minType = kINFO) : fObjSource(source), fMinType(minType) {}
    MsgLogger(const std::string &source, EMsgType minType = kINFO) : fStrSource(source), fMinType(minType) {}
 
-   void SetSource(const std::string &source) { fStrSource = source; }
-   EMsgType GetMinType() const { return fMinType; }
    void SetMinType(EMsgType minType) { fMinType = minType; }
 
    MsgLogger &operator<<(MsgLogger &(*manipulator)(MsgLogger &)) { return manipulator(*this); }
@@ -45,13 +43,7 @@ public:
    /// Prints what was collected.
    void Send();
 
-   /// Everything but fatal messages is dropped in between.
-   static void InhibitOutput() { fgInhibited = kTRUE; }
-   static void EnableOutput() { fgInhibited = kFALSE; }
-
 private:
-   static Bool_t fgInhibited;
-
    const TObject *fObjSource = nullptr; ///<! fStrSource holds when it is null
    std::string fStrSource;
    EMsgType fActiveType = kINFO;

@@ -27,6 +27,7 @@ public:
    /// Signal efficiency at a background efficiency, linear between points.
    /// The numbers of points of these three are those of TMVA's signature; all points are always used.
    Double_t GetEffSForEffB(Double_t effB, const UInt_t points = 41);
+   Double_t GetEffBForEffS(Double_t effS) const; ///< the reverse
    /// Area under the curve.
    Double_t GetROCIntegral(const UInt_t points = 41);
    /// Background rejection (y) against signal efficiency (x), from signal efficiency 1 to 0. Owned by this object.

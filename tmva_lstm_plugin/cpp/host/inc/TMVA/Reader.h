@@ -25,20 +25,19 @@ class MethodBase;
 /// their weights files. One Reader belongs to one thread.
 class Reader : public Configurable {
 public:
-   /// Options: V, Color, Silent, Error.
+   /// Options: V, Color, Silent.
    Reader(const TString &options = "", Bool_t verbose = kFALSE);
    /// With names the values are given to EvaluateMVA as a vector.
    Reader(std::vector<std::string> &names, const TString &options = "", Bool_t verbose = kFALSE);
-   Reader(std::vector<TString> &names, const TString &options = "", Bool_t verbose = kFALSE);
    ~Reader() override;
 
    const char *GetName() const override { return "Reader"; }
 
    /// The elements of an array are declared one by one, all with the name of the array.
-   void AddVariable(const TString &expression, Float_t *value);
-   void AddVariable(const TString &expression, Int_t *value);
-   void AddSpectator(const TString &expression, Float_t *value);
-   void AddSpectator(const TString &expression, Int_t *value);
+   void AddVariable(const TString &name, Float_t *value) { DataInfo().AddVariable(name, "", "", 0, 0, 'F', kFALSE, value); }
+   void AddVariable(const TString &name, Int_t *value) { AddVariable(name, FloatFor(value)); }
+   void AddSpectator(const TString &name, Float_t *value) { DataInfo().AddSpectator(name, "", "", 0, 0, 'F', kFALSE, value); }
+   void AddSpectator(const TString &name, Int_t *value) { AddSpectator(name, FloatFor(value)); }
 
    /// \param tag  by which the method is called from then on, not yet used
    IMethod *BookMVA(const TString &tag, const TString &weightFile);
@@ -55,10 +54,6 @@ public:
    }
    Double_t EvaluateMVA(MethodBase *method, Double_t aux = 0);
    Double_t EvaluateMVA(const TString &tag, Double_t aux = 0) { return EvaluateMVA(&Method(tag), aux); }
-   /// Of the last EvaluateMVA, with the option Error and a method that knows it.
-   Double_t GetMVAError() const { return fMvaEventError; }
-   Double_t GetMVAErrorLower() const { return fMvaEventError; }
-   Double_t GetMVAErrorUpper() const { return fMvaEventErrorUpper; }
 
    /// One value a target or a class, valid until the next call; -999 each when a value is NaN.
    const std::vector<Float_t> &EvaluateRegression(const TString &tag, Double_t aux = 0)
@@ -95,9 +90,6 @@ private:
 
    DataSetInfo fDataSetInfo{"Reader"}; //!
    Event fEvent;             //! under evaluation
-   Bool_t fCalculateError = kFALSE;
-   Double_t fMvaEventError = 0;
-   Double_t fMvaEventErrorUpper = 0;
    std::map<TString, MethodBase *> fMethodMap;         //! not owned
    std::vector<std::unique_ptr<MethodBase>> fMethods;  //!
    std::list<std::pair<Int_t *, Float_t>> fIntegers;   //! variables of type Int_t and their values as Float_t

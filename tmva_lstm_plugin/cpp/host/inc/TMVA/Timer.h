@@ -8,12 +8,9 @@
 
 namespace TMVA {
 
-/// Runs from its construction on. A bar that shows progress is not drawn: a training prints a line an epoch.
+/// Runs from its construction on.
 class Timer : public TStopwatch {
 public:
-   Timer(const char * = "", Bool_t = kTRUE) {}
-   Timer(Int_t, const char * = "", Bool_t = kTRUE) {}
-
    Double_t ElapsedSeconds()
    {
       const Double_t seconds = RealTime();
@@ -21,7 +18,6 @@ public:
       return seconds;
    }
    TString GetElapsedTime(Bool_t = kTRUE) { return TString::Format("%.3g sec", ElapsedSeconds()); }
-   void DrawProgressBar(Int_t, const TString & = "") {}
 };
 
 } // namespace TMVA

@@ -7,7 +7,6 @@
 #include <sstream>
 #include <vector>
 
-#include "TMatrixDfwd.h"
 #include "TString.h"
 #include "TXMLEngine.h"
 
@@ -25,18 +24,13 @@ public:
    Double_t NormHist(TH1 *hist, Double_t norm = 1.0);
    std::vector<TString> SplitString(const TString &text, const char separator) const;
    TString ReplaceRegularExpressions(const TString &text, const TString &replace = "+") const;
-   Bool_t CheckForSilentOption(const TString &options) const;
    /// " Did you mean ...?" with the candidate that differs least from `text`, case aside; empty when none is near.
    TString DidYouMean(const TString &text, const std::vector<TString> &candidates) const;
    TString JoinNames(const std::vector<TString> &names) const; ///< joined by ", "
-   /// A table in the log, a row and a column a name.
-   void FormattedOutput(const TMatrixD &matrix, const std::vector<TString> &names, MsgLogger &logger) const;
-   /// An escape sequence for a terminal, "reset", "bold" or "lightblue"; empty when colours are off.
-   const char *Color(const TString &name) const;
 
    enum EWelcomeMessage { kStandardWelcomeMsg = 1 };
    /// One line, once a process, that says that this is the embedded host.
-   void TMVAWelcomeMessage();
+   void TMVAWelcomeMessage() { TMVAWelcomeMessage(fLogger); }
    void TMVAWelcomeMessage(MsgLogger &logger, EWelcomeMessage message = kStandardWelcomeMsg);
 
    TString StringFromInt(Long_t i) { return TString::Format("%ld", i); }
@@ -52,7 +46,7 @@ public:
       ReadAttr(node, name, text);
       std::stringstream(text.Data()) >> value;
    }
-   void AddAttr(void *node, const char *name, const char *value);
+   void AddAttr(void *node, const char *name, const char *value) { xmlengine().NewAttr(node, nullptr, name, value); }
    template <typename T>
    void AddAttr(void *node, const char *name, const T &value, Int_t precision = 16)
    {

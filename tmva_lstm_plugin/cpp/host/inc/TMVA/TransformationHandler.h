@@ -23,9 +23,8 @@ public:
    TransformationHandler(DataSetInfo &dsi, const TString &callerName);
    ~TransformationHandler();
 
-   /// Builds the chain. `definition`: I or N, joined by ',' or '+', each with an optional selection in parentheses of what it
-   /// transforms: "_V_" all inputs, "_T_" all targets, "_V2_" one by number, or labels, as in "N(_V_,energy)". Fatal for what
-   /// the host does not have, and for elements of arrays.
+   /// Builds the chain from "None" or I and N, joined by ',' or '+'. Fatal for what the host does not have, and for elements of
+   /// arrays.
    void CreateTransformations(const TString &definition);
    const TList &GetTransformationList() const { return fTransformations; }
    TString GetName() const; ///< "Id", "Norm", "Norm_Norm"
