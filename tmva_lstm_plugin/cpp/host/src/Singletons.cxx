@@ -31,6 +31,12 @@ Config &gConfig()
 
 // ---------------------------------------------------------------------------------------- log
 
+MsgLogger &MsgLogger::operator<<(const char *text)
+{
+   static_cast<std::ostringstream &>(*this) << text;
+   return *this;
+}
+
 void MsgLogger::Send()
 {
    static const char *const names[] = {"", "DEBUG", "VERBOSE", "INFO", "WARNING", "ERROR", "FATAL", "SILENT", "HEADER"};

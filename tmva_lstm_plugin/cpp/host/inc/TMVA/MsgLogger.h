@@ -6,6 +6,8 @@
 #include <sstream>
 #include <string>
 
+#include "TString.h"
+
 #include "TMVA/Types.h"
 
 class TObject;
@@ -34,6 +36,9 @@ public:
       fActiveType = type;
       return *this;
    }
+   // not by the template below, which the compiler would make anew for each length of a literal
+   MsgLogger &operator<<(const char *text);
+   MsgLogger &operator<<(const TString &text) { return *this << text.Data(); }
    template <class T>
    MsgLogger &operator<<(const T &arg)
    {
