@@ -24,7 +24,7 @@
 #pragma link C++ class TMVA::Rank;
 #pragma link C++ class TMVA::Ranking;
 #pragma link C++ class TMVA::Reader;
-#pragma link C++ class TMVA::Results;
+#pragma link C++ struct TMVA::Results;
 #pragma link C++ class TMVA::ROCCurve;
 #pragma link C++ class TMVA::Timer;
 #pragma link C++ class TMVA::Tools;

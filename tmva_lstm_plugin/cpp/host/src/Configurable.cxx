@@ -61,7 +61,7 @@ void Configurable::SetValue(Option &option, const TString &text)
    }
 }
 
-/// "name=value", "name" or "!name" of a boolean, or a bare value that is an allowed one of some option. False when not understood.
+/// "name=value", "name" or "!name" of a boolean, or a bare value that is an allowed one of some option. False if not understood.
 Bool_t Configurable::ParseToken(const TString &token)
 {
    const Ssiz_t equals = token.First('=');
@@ -79,7 +79,7 @@ Bool_t Configurable::ParseToken(const TString &token)
       return kTRUE;
    }
    if (negated && option)
-      Log() << kFATAL << "Negating a non-boolean variable " << name << ", please check the options for method: " << GetName() << Endl;
+      Log() << kFATAL << "Negating a non-boolean variable " << name << ", please check the options of " << GetName() << Endl;
    for (Option &other : fListOfOptions)
       if (equals < 0 && other.FindAllowed(name)) {
          SetValue(other, name);

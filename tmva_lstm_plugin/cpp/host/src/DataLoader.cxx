@@ -44,7 +44,8 @@ void DataLoader::AddTree(TTree *tree, const TString &className, Double_t weight,
    if (!training && !testing)
       Log() << kFATAL << "<AddTree> cannot interpret tree type: \"" << type
             << "\" should be \"Training\" or \"Test\" or \"Training and Testing\"" << Endl;
-   AddTree(tree, className, weight, cut, training && testing ? Types::kMaxTreeType : training ? Types::kTraining : Types::kTesting);
+   const Types::ETreeType use = training && testing ? Types::kMaxTreeType : training ? Types::kTraining : Types::kTesting;
+   AddTree(tree, className, weight, cut, use);
 }
 
 void DataLoader::AddEvent(const TString &className, Types::ETreeType type, const Values &event, Double_t weight)

@@ -33,7 +33,9 @@ Results *DataSet::GetResults(const TString &name, Types::ETreeType type, Types::
    const auto found = results.find(name);
    if (found != results.end() || analysis == Types::kMaxAnalysisType)
       return found == results.end() ? nullptr : found->second.get();
-   const UInt_t width = analysis == Types::kMulticlass ? fInfo.GetNClasses() : analysis == Types::kRegression ? fInfo.GetNTargets() : 1;
+   const UInt_t width = analysis == Types::kMulticlass   ? fInfo.GetNClasses()
+                        : analysis == Types::kRegression ? fInfo.GetNTargets()
+                                                         : 1;
    return (results[name] = std::make_unique<Results>(analysis, width)).get();
 }
 
@@ -70,12 +72,12 @@ TTree *DataSet::GetTree(Types::ETreeType type)
    answers.reserve(fResults[Index(type)].size()); // the branches keep addresses
    for (const auto &[name, results] : fResults[Index(type)]) {
       TString leaves;
-      for (UInt_t k = 0; k < results->GetWidth(); ++k)
+      for (UInt_t k = 0; k < results->width; ++k)
          leaves += (k ? ":" : "") +
-                   (results->GetAnalysisType() == Types::kMulticlass   ? TString(fInfo.GetClassInfo(k)->GetName())
-                    : results->GetAnalysisType() == Types::kRegression ? fInfo.GetTargetInfo(k).GetInternalName()
+                   (results->analysis == Types::kMulticlass   ? TString(fInfo.GetClassInfo(k)->GetName())
+                    : results->analysis == Types::kRegression ? fInfo.GetTargetInfo(k).GetInternalName()
                                                                        : name) + "/F";
-      answers.emplace_back(results.get(), std::vector<Float_t>(results->GetWidth()));
+      answers.emplace_back(results.get(), std::vector<Float_t>(results->width));
       tree->Branch(name, answers.back().second.data(), leaves);
    }
 
@@ -93,7 +95,7 @@ TTree *DataSet::GetTree(Types::ETreeType type)
       tree->Fill();
    }
    tree->ResetBranchAddresses();
-   MsgLogger("DataSet") << kHEADER << fInfo.Prefix() << "Created tree '" << treeName << "' with " << tree->GetEntries() << " events"
+   MsgLogger("DataSet") << kHEADER << fInfo.Prefix() << "Created tree '" << treeName << "', " << tree->GetEntries() << " events"
                         << Endl << Endl;
    return tree;
 }

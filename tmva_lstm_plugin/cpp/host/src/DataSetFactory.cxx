@@ -99,7 +99,7 @@ void DataSetFactory::ReadOptions()
    options.DeclareOptionRef(verbose, "V", "Verbosity");
    TString level("Info");
    choice(level, "VerboseLevel", {"Debug", "Verbose", "Info"}, "How much is printed");
-   options.DeclareOptionRef(correlations, "Correlations", "Print the correlation matrices (without effect: they are in the output)");
+   options.DeclareOptionRef(correlations, "Correlations", "Print the correlation matrices (without effect)");
    options.DeclareOptionRef(fComputeCorrelations, "CalcCorrelations", "Compute correlations and ranges of the variables");
    options.ParseOptions();
    options.CheckForUnusedOptions();
@@ -110,7 +110,7 @@ void DataSetFactory::ReadOptions()
    for (const ClassSample &sample : fSamples) {
       if (sample.trainingRequested < 0 || sample.testingRequested < 0)
          Log() << kFATAL << fInfo.Prefix() << "nTrain_" << sample.name << " and nTest_" << sample.name
-               << " must not be negative (found " << sample.trainingRequested << " and " << sample.testingRequested << ")" << Endl;
+               << " must not be negative, found " << sample.trainingRequested << " and " << sample.testingRequested << Endl;
       if (sample.trainingFraction < 0 || sample.trainingFraction >= 1)
          Log() << kFATAL << fInfo.Prefix() << "The option TrainTestSplit_" << sample.name
                << " has to be above 0 and below 1, but is set to " << sample.trainingFraction << Endl;
@@ -235,12 +235,12 @@ void DataSetFactory::Normalise()
       Log() << kINFO << name << "training events            : " << sample.training.size() << Endl;
       Log() << kINFO << name << "testing events             : " << sample.testing.size() << Endl;
       if (sample.counts.after < sample.counts.before)
-         Log() << kINFO << name << "passed the cut             : " << sample.counts.after << " of " << sample.counts.before << Endl;
+         Log() << kINFO << name << "passed the cut: " << sample.counts.after << " of " << sample.counts.before << Endl;
       if (fNormMode == "None" || sample.training.empty())
          continue;
-      const Double_t sum = std::accumulate(sample.training.begin(), sample.training.end(), 0., [](Double_t part, const Event *event) {
-         return part + event->GetOriginalWeight();
-      });
+      Double_t sum = 0;
+      for (const Event *event : sample.training)
+         sum += event->GetOriginalWeight();
       if (!(sum > 0))
          Log() << kFATAL << fInfo.Prefix() << "the weights of the " << sample.training.size() << " training events of class "
                << sample.name << " sum to " << sum << ", which NormMode=" << fNormMode
@@ -284,9 +284,9 @@ std::vector<Event *> DataSetFactory::Mix(std::vector<Event *> ClassSample::*part
 
 void DataSetFactory::FindRanges(const std::vector<Event *> &events)
 {
+   // returns the names of those that are constant
    const auto find = [&](std::vector<VariableInfo> &infos, auto values) {
-      TString constant;
-      Int_t count = 0;
+      std::vector<TString> constant;
       for (UInt_t i = 0; i < infos.size(); ++i) {
          Float_t minimum = FLT_MAX, maximum = -FLT_MAX;
          for (const Event *event : events) {
@@ -295,19 +295,19 @@ void DataSetFactory::FindRanges(const std::vector<Event *> &events)
          }
          infos[i].SetMin(minimum);
          infos[i].SetMax(maximum);
-         if (std::abs(maximum - minimum) <= FLT_MIN && ++count <= 3)
-            constant += (constant == "" ? "" : ", ") + infos[i].GetInternalName();
+         if (std::abs(maximum - minimum) <= FLT_MIN)
+            constant.push_back(infos[i].GetInternalName());
       }
-      return count > 3 ? constant + Form(" and %d more", count - 3) : constant;
+      return constant;
    };
-   const TString variables = find(fInfo.GetVariableInfos(), [](const Event &event) -> auto & { return event.GetValues(); });
-   if (variables != "")
-      Log() << kWARNING << fInfo.Prefix() << "Variable " << variables
-            << " is constant: it carries no information (padding of an array is, when no event fills it)" << Endl;
-   const TString targets = find(fInfo.GetTargetInfos(), [](const Event &event) -> auto & { return event.GetTargets(); });
-   if (targets != "")
-      Log() << kFATAL << fInfo.Prefix() << "Target " << targets << " is constant: it carries no information." << Endl;
+   const auto variables = find(fInfo.GetVariableInfos(), [](const Event &event) -> auto & { return event.GetValues(); });
+   const auto targets = find(fInfo.GetTargetInfos(), [](const Event &event) -> auto & { return event.GetTargets(); });
    find(fInfo.GetSpectatorInfos(), [](const Event &event) -> auto & { return event.GetSpectators(); });
+   if (!variables.empty())
+      Log() << kWARNING << fInfo.Prefix() << variables.size() << " variables are constant, as padding of an array may be: "
+            << variables.front() << (variables.size() > 1 ? ", ..." : "") << Endl;
+   if (!targets.empty())
+      Log() << kFATAL << fInfo.Prefix() << "Target " << targets.front() << " is constant: it carries no information." << Endl;
 }
 
 void DataSetFactory::FindCorrelations(const std::vector<Event *> &events)

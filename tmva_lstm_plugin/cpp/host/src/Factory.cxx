@@ -111,14 +111,14 @@ void Factory::RefuseBoosting(const TString &options) const
 MethodBase *Factory::BookMethod(DataLoader *loader, TString methodName, TString title, TString options)
 {
    if (!loader)
-      Log() << kFATAL << "BookMethod(\"" << methodName << "\", \"" << title << "\"): there is no DataLoader (null pointer)" << Endl;
+      Log() << kFATAL << "BookMethod(\"" << methodName << "\", \"" << title << "\"): there is no DataLoader" << Endl;
    const TString dataset = loader->GetName();
    DataSetInfo &info = loader->GetDataSetInfo();
    if (title == "" || title.Contains("/"))
       Log() << kFATAL << "A method needs a title that can be part of a file name, found \"" << title << "\"" << Endl;
    if (HasMethod(dataset, title))
-      Log() << kFATAL << "Booking failed since method with title <" << title << "> already exists in with DataSet Name <" << dataset
-            << ">  " << Endl;
+      Log() << kFATAL << "Booking failed since method with title <" << title << "> already exists in DataSet <" << dataset << ">"
+            << Endl;
    DecideAnalysisType(info);
    Log() << kHEADER << "Booking method: " << title << Endl << Endl;
    RefuseBoosting(options);
@@ -129,7 +129,7 @@ MethodBase *Factory::BookMethod(DataLoader *loader, TString methodName, TString 
    if (!method)
       Log() << kFATAL << "Method \"" << methodName << "\" could not be created, or is not a TMVA::MethodBase" << Endl;
    if (!method->HasAnalysisType(fAnalysisType, info.GetNClasses(), info.GetNTargets())) {
-      Log() << kWARNING << "Method " << method->GetMethodTypeName() << " is not capable of handling " << AnalysisName() << " with "
+      Log() << kWARNING << "Method " << method->GetMethodTypeName() << " cannot handle " << AnalysisName() << " with "
             << info.GetNClasses() << " classes and " << info.GetNTargets() << " targets." << Endl;
       return nullptr;
    }
@@ -191,7 +191,7 @@ void Factory::CheckTrainable(MethodBase &method) const
 {
    const DataSetInfo &info = method.DataInfo();
    if (!info.HasInput())
-      Log() << kFATAL << "No input data for the training provided! Add trees to the DataLoader \"" << info.GetName() << "\"" << Endl;
+      Log() << kFATAL << "No input data for the training: add trees to the DataLoader \"" << info.GetName() << "\"" << Endl;
    if (fAnalysisType == Types::kRegression && info.GetNTargets() < 1)
       Log() << kFATAL << "You want to do regression training without specifying a target." << Endl;
    if (fAnalysisType != Types::kRegression && info.GetNClasses() < 2)

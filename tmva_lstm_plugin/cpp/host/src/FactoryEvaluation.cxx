@@ -135,8 +135,7 @@ void Factory::EvaluateRegression(const std::vector<MethodBase *> &methods)
 {
    const TString line('-', 98);
    for (const Types::ETreeType type : {Types::kTesting, Types::kTraining}) {
-      Log() << kINFO << "Evaluation results on the " << (type == Types::kTesting ? "test sample:" : "training sample (overtraining check):")
-            << Endl;
+      Log() << kINFO << "Evaluation results on the " << (type == Types::kTesting ? "test" : "training") << " sample" << Endl;
       Log() << kINFO << "(Bias: mean of answer - target; _T: of the events within 2 RMS of it; of the first target)" << Endl;
       Log() << kINFO << line << Endl;
       Log() << kINFO << "DataSet Name:         MVA Method:        <Bias>   <Bias_T>    RMS    RMS_T" << Endl;
@@ -159,8 +158,8 @@ void Factory::EvaluateMulticlass(const std::vector<MethodBase *> &methods)
    const char *columns = "%-15s%-15s%-15s%-15s%-15s%-15s", *cell = "test  (train)";
    Log() << kINFO << "1-vs-rest performance metrics per class" << Endl;
    Log() << kINFO << line << Endl;
-   Log() << kINFO << "The class of the row is signal, all others are background; on the test sample (on the training sample)." << Endl;
-   Log() << kINFO << Form(columns, "Dataset", "MVA Method", "ROC AUC", "Sig eff@B=0.01", "Sig eff@B=0.10", "Sig eff@B=0.30") << Endl;
+   Log() << kINFO << "The class of the row is signal, all others are background; test sample (training sample)." << Endl;
+   Log() << kINFO << Form(columns, "Dataset", "MVA Method", "ROC AUC", "Sig eff@B=0.01", "@B=0.10", "@B=0.30") << Endl;
    Log() << kINFO << Form(columns, "Name:", "/ Class:", cell, cell, cell, cell) << Endl;
    for (MethodBase *method : methods) {
       method->TestMulticlass();

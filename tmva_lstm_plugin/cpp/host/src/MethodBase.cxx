@@ -28,7 +28,7 @@ MethodBase::MethodBase(const TString &jobName, Types::EMVA methodType, const TSt
 }
 
 MethodBase::MethodBase(Types::EMVA methodType, DataSetInfo &dsi, const TString &weightFile)
-   : fDataSetInfo(dsi), fMethodName("MethodBase"), fMethodType(methodType), fWeightFile(weightFile), fTransformation(dsi, "Reader")
+   : fDataSetInfo(dsi), fMethodName("Method"), fMethodType(methodType), fWeightFile(weightFile), fTransformation(dsi, "Reader")
 {
 }
 
@@ -57,7 +57,7 @@ void MethodBase::DeclareBaseOptions()
    DeclareOptionRef(fHelp, "H", "Print method-specific help message");
    DeclareOptionRef(fHasMVAPdfs, "CreateMVAPdfs", "Create PDFs for classifier outputs (signal and background)");
    DeclareOptionRef(fIgnoreNegWeightsInTraining, "IgnoreNegWeightsInTraining",
-                    "Events with negative weights are ignored in the training (but are included for testing and performance evaluation)");
+                    "Events with negative weights are ignored in the training (but are included in testing and evaluation)");
 }
 
 void MethodBase::ProcessSetup()
@@ -69,8 +69,7 @@ void MethodBase::ProcessSetup()
 void MethodBase::ProcessBaseOptions()
 {
    if (fHasMVAPdfs)
-      Log() << kFATAL << Prefix() << "CreateMVAPdfs: the embedded host makes no PDFs of the response. Write !CreateMVAPdfs, or use a "
-            << "ROOT that comes with TMVA" << Endl;
+      Log() << kFATAL << Prefix() << "CreateMVAPdfs: the embedded host makes no PDFs. Write !CreateMVAPdfs, or use a ROOT with TMVA" << Endl;
    fTransformation.CreateTransformations(fVarTransformString);
    const char *const levels[] = {"Debug", "Verbose", "Info", "Warning", "Error", "Fatal"};
    for (int level = kDEBUG; level <= kFATAL; ++level)
@@ -93,8 +92,8 @@ void MethodBase::TrainMethod()
       Timer timer;
       Train();
       fTrainTime = timer.ElapsedSeconds();
-      Log() << kINFO << Prefix() << "Elapsed time for training with " << Data()->GetNEvents() << " events: " << timer.GetElapsedTime()
-            << Endl;
+      Log() << kINFO << Prefix() << "Elapsed time for training with " << Data()->GetNEvents() << " events: "
+            << timer.GetElapsedTime() << Endl;
       AddOutput(Types::kTraining, GetAnalysisType());
       if (fModelPersistence) {
          WriteStateToFile();
@@ -115,23 +114,23 @@ void MethodBase::AddOutput(Types::ETreeType type, Types::EAnalysisType analysisT
 {
    Data()->SetCurrentType(type);
    Results &results = *Data()->GetResults(GetMethodName(), type, analysisType);
-   results.Clear();
+   results.values.clear();
    const Long64_t n = Data()->GetNEvents();
    Timer timer;
    if (analysisType == Types::kRegression || analysisType == Types::kMulticlass) {
       for (Long64_t i = 0; i < n; ++i) {
          Data()->SetCurrentEvent(i);
          for (const Float_t value : analysisType == Types::kRegression ? GetRegressionValues() : GetMulticlassValues())
-            results.AddValue(value);
+            results.values.push_back(value);
       }
    } else {
       for (const Double_t value : GetMvaValues(0, n, true))
-         results.AddValue(value);
+         results.values.push_back(value);
    }
-   Log() << kINFO << Prefix() << "Evaluation of " << GetMethodName() << " on " << (type == Types::kTraining ? "training" : "testing")
+   Log() << kINFO << Prefix() << "Evaluation of " << GetMethodName() << " on the " << (type == Types::kTraining ? "training" : "test")
          << " sample (" << n << " events): " << timer.GetElapsedTime() << Endl;
    if (results.GetSize() != n)
-      Log() << kFATAL << Prefix() << GetMethodName() << " gave answers to " << results.GetSize() << " of " << n << " events" << Endl;
+      Log() << kFATAL << Prefix() << GetMethodName() << " answered " << results.GetSize() << " of " << n << " events" << Endl;
    if (analysisType == Types::kRegression)
       PlotDeviations(type);
    else if (analysisType == Types::kMulticlass)
@@ -142,8 +141,8 @@ Results &MethodBase::GetResults(Types::ETreeType type) const
 {
    Results *results = Data()->GetResults(GetMethodName(), type, Types::kMaxAnalysisType);
    if (!results || results->GetSize() != Data()->GetNEvents(type))
-      Log() << kFATAL << Prefix() << GetMethodName() << " has no answers for the " << (type == Types::kTraining ? "training" : "test")
-            << " sample: call TrainAllMethods and TestAllMethods first" << Endl;
+      Log() << kFATAL << Prefix() << GetMethodName() << " has no answers for the "
+            << (type == Types::kTraining ? "training" : "test") << " sample: call TrainAllMethods and TestAllMethods first" << Endl;
    return *results;
 }
 
@@ -222,7 +221,7 @@ const std::vector<Event *> &MethodBase::GetEventCollection(Types::ETreeType type
 TDirectory *MethodBase::BaseDir() const
 {
    if (!fFile)
-      Log() << kFATAL << Prefix() << "BaseDir: there is no output file. Give the Factory a TFile, or ask IsSilentFile() first" << Endl;
+      Log() << kFATAL << Prefix() << "BaseDir: there is no output file. Give the Factory a TFile, or ask IsSilentFile()" << Endl;
    const TString path = TString(DataInfo().GetName()) + "/Method_" + GetMethodTypeName() + "/" + fMethodName;
    TDirectory *dir = fFile->GetDirectory(path);
    if (dir)
@@ -283,8 +282,8 @@ void Ranking::Print() const
    log << kINFO << line << Endl;
    Int_t number = 0;
    for (const Rank &rank : fRanks)
-      log << kINFO << std::setw(4) << std::right << ++number << " : " << std::setw(width) << std::left << rank.GetVariable().Data()
-          << " : " << Form("%3.3e", rank.GetRankValue()) << Endl;
+      log << kINFO << std::setw(4) << std::right << ++number << " : " << std::setw(width) << std::left
+          << rank.GetVariable().Data() << " : " << Form("%3.3e", rank.GetRankValue()) << Endl;
    log << kINFO << line << Endl;
 }
 

@@ -30,8 +30,20 @@ void AddInfo(void *node, const TString &name, const TString &value)
    gTools().AddAttr(info, "value", value);
 }
 
+/// An attribute of all children.
+std::vector<TString> AttributeOfAll(void *node, const char *attribute)
+{
+   std::vector<TString> values;
+   for (void *child = gTools().GetChild(node); child; child = gTools().GetNextChild(child)) {
+      values.emplace_back();
+      gTools().ReadAttr(child, attribute, values.back());
+   }
+   return values;
+}
+
 /// <Variables NVar="2"> <Variable VarIndex="0" .../> ...
-void AddList(void *parent, const TString &item, const char *countAttr, const char *indexAttr, const std::vector<VariableInfo> &infos)
+void AddList(void *parent, const TString &item, const char *countAttr, const char *indexAttr,
+             const std::vector<VariableInfo> &infos)
 {
    void *list = gTools().AddChild(parent, item + "s");
    gTools().AddAttr(list, countAttr, infos.size());
@@ -59,7 +71,7 @@ void MethodBase::WriteStateToFile() const
    }
    // a file that was there before is replaced by a complete one or not at all
    if (gSystem->AccessPathName(unfinished) || gSystem->Rename(unfinished, name) != 0)
-      Log() << kFATAL << Prefix() << "The weights file " << name << " cannot be written: is the directory there, and writable?" << Endl;
+      Log() << kFATAL << Prefix() << "The weights file " << name << " cannot be written: is the folder there, and writable?" << Endl;
 }
 
 void MethodBase::WriteStateToXML(void *parent) const
@@ -67,8 +79,8 @@ void MethodBase::WriteStateToXML(void *parent) const
    const std::unique_ptr<UserGroup_t> user(gSystem->GetUserInfo());
    void *general = gTools().AddChild(parent, "GeneralInfo");
    AddInfo(general, "TMVA Release", TString::Format("%s [%d]", TMVA_RELEASE, TMVA_VERSION_CODE));
-   AddInfo(general, "ROOT Release", TString::Format("%d.%02d/%02d [%d]", ROOT_VERSION_MAJOR, ROOT_VERSION_MINOR, ROOT_VERSION_PATCH,
-                                                    ROOT_VERSION_CODE));
+   AddInfo(general, "ROOT Release", TString::Format("%d.%02d/%02d [%d]", ROOT_VERSION_MAJOR, ROOT_VERSION_MINOR,
+                                                    ROOT_VERSION_PATCH, ROOT_VERSION_CODE));
    AddInfo(general, "Creator", user ? user->fUser : TString("unknown"));
    AddInfo(general, "Date", TDatime().AsString());
    AddInfo(general, "Host", gSystem->GetBuildNode());
@@ -131,16 +143,18 @@ void MethodBase::ReadStateFromXML(void *document)
          CheckVariablesOfXML(node, "variable", DataInfo().GetVariableInfos());
       } else if (name == "Spectators") {
          CheckVariablesOfXML(node, "spectator", DataInfo().GetSpectatorInfos());
-      } else if (name == "Classes") {
-         ReadClassesFromXML(node);
-      } else if (name == "Targets") {
-         ReadTargetsFromXML(node);
+      } else if (name == "Classes" && DataInfo().GetNClasses() == 0) {
+         for (const TString &known : AttributeOfAll(node, "Name"))
+            DataInfo().AddClass(known);
+      } else if (name == "Targets" && DataInfo().GetNTargets() == 0) {
+         for (const TString &known : AttributeOfAll(node, "Expression"))
+            DataInfo().AddTarget(known, "", "", 0, 0);
       } else if (name == "Transformations") {
          fTransformation.ReadFromXML(node);
       } else if (name == "Weights") {
          ReadWeightsFromXML(node);
          hasWeights = true;
-      } else if (name != "MVAPdfs") {
+      } else if (name != "MVAPdfs" && name != "Classes" && name != "Targets") {
          Log() << kWARNING << Prefix() << "Unparsed XML node: '" << name << "'" << Endl;
       }
    }
@@ -168,38 +182,15 @@ void MethodBase::ReadGeneralInfo(void *node)
 
 void MethodBase::CheckVariablesOfXML(void *node, const char *kind, const std::vector<VariableInfo> &declared) const
 {
-   size_t index = 0;
-   for (void *child = gTools().GetChild(node); child; child = gTools().GetNextChild(child), ++index) {
-      TString expression;
-      gTools().ReadAttr(child, "Expression", expression);
-      if (index < declared.size() && declared[index].GetExpression() != expression)
-         Log() << kFATAL << Prefix() << "The " << kind << " number " << index << " was declared to the Reader as \""
-               << declared[index].GetExpression() << "\" but the weights file has \"" << expression
+   const std::vector<TString> names = AttributeOfAll(node, "Expression");
+   for (size_t i = 0; i < std::min(names.size(), declared.size()); ++i)
+      if (declared[i].GetExpression() != names[i])
+         Log() << kFATAL << Prefix() << "The " << kind << " number " << i << " was declared to the Reader as \""
+               << declared[i].GetExpression() << "\" but the weights file has \"" << names[i]
                << "\" there. Declare the same expressions in the same order as in the training" << Endl;
-   }
-   if (index != declared.size())
-      Log() << kFATAL << Prefix() << "You declared " << declared.size() << " " << kind << "s in the Reader while there are " << index
-            << " " << kind << "s declared in the file" << Endl;
-}
-
-void MethodBase::ReadClassesFromXML(void *node)
-{
-   if (DataInfo().GetNClasses() == 0)
-      for (void *child = gTools().GetChild(node); child; child = gTools().GetNextChild(child)) {
-         TString name;
-         gTools().ReadAttr(child, "Name", name);
-         DataInfo().AddClass(name);
-      }
-}
-
-void MethodBase::ReadTargetsFromXML(void *node)
-{
-   if (DataInfo().GetNTargets() == 0 && DoRegression())
-      for (void *child = gTools().GetChild(node); child; child = gTools().GetNextChild(child)) {
-         TString expression;
-         gTools().ReadAttr(child, "Expression", expression);
-         DataInfo().AddTarget(expression, "", "", 0, 0);
-      }
+   if (names.size() != declared.size())
+      Log() << kFATAL << Prefix() << "You declared " << declared.size() << " " << kind << "s in the Reader while there are "
+            << names.size() << " " << kind << "s declared in the file" << Endl;
 }
 
 // ---------------------------------------------------------------------------------------- class file
@@ -288,7 +279,8 @@ inline double @::GetMvaValue( const std::vector<double>& inputValues ) const
 
 void MethodBase::MakeClass(const TString &theClassFileName) const
 {
-   const TString file = theClassFileName != "" ? theClassFileName : fFileDir + "/" + GetJobName() + "_" + GetMethodName() + ".class.C";
+   const TString own = fFileDir + "/" + GetJobName() + "_" + GetMethodName() + ".class.C";
+   const TString file = theClassFileName != "" ? theClassFileName : own;
    const TString name = "Read" + GetMethodName();
    const bool transforms = fTransformation.GetTransformationList().GetSize() > 0;
    Log() << kINFO << "Creating standalone class: " << file << Endl;

@@ -26,7 +26,7 @@ void Store(Results &results, TObject *object)
 {
    if (auto *hist = dynamic_cast<TH1 *>(object))
       hist->SetDirectory(nullptr);
-   results.GetStorage().Add(object);
+   results.plots.Add(object);
 }
 
 TH1D &Book(Results &results, const TString &name, const TString &title, Int_t nbins, Double_t xmin, Double_t xmax)
@@ -61,7 +61,7 @@ void MethodBase::PlotResponse(Types::ETreeType type, const TString &infix, const
 void MethodBase::TestClassification()
 {
    Results &results = GetResults(Types::kTesting);
-   results.GetStorage().Delete();
+   results.plots.Delete();
    // range of the response; what is further out than ten RMS is not plotted
    const std::vector<Event *> &events = Data()->GetEventCollection(Types::kTesting);
    Double_t w[2] = {0, 0}, wx[2] = {0, 0}, wxx[2] = {0, 0}, mean[2], rms[2];
@@ -112,8 +112,8 @@ void MethodBase::PlotEfficiencies(Types::ETreeType type)
    }
    const Int_t nbins = gConfig().GetVariablePlotting().fNbinsXOfROCCurve;
    TH1D &effBvsS = Book(results, stem + "BvsS", name + ";Signal eff;Backgr eff", nbins, 0, 1);
-   TH1D &rejBvsS = Book(results, name + (training ? "_trainingRejBvsS" : "_rejBvsS"), name + ";Signal eff;Backgr rejection (1-eff)",
-                        nbins, 0, 1);
+   const TString rejection = name + (training ? "_trainingRejBvsS" : "_rejBvsS");
+   TH1D &rejBvsS = Book(results, rejection, name + ";Signal eff;Backgr rejection (1-eff)", nbins, 0, 1);
    TH1D *inverse = training ? nullptr : &Book(results, name + "_invBeffvsSeff", name, nbins, 0, 1);
    const auto curve = MakeROCCurve(type);
    for (Int_t bin = 1; bin <= nbins; ++bin) {
@@ -147,7 +147,7 @@ std::unique_ptr<ROCCurve> MethodBase::MakeROCCurve(Types::ETreeType type, UInt_t
 void MethodBase::PlotMulticlass(Types::ETreeType type)
 {
    Results &results = GetResults(type);
-   results.GetStorage().Delete();
+   results.plots.Delete();
    const TString prefix = GetTestvarName() + (type == Types::kTraining ? "_Train" : "_Test");
    const std::vector<Event *> &events = Data()->GetEventCollection(type);
    for (UInt_t cls = 0; cls < DataInfo().GetNClasses(); ++cls)
@@ -186,7 +186,7 @@ void MethodBase::TestMulticlass()
 void MethodBase::PlotDeviations(Types::ETreeType type)
 {
    Results &results = GetResults(type);
-   results.GetStorage().Delete();
+   results.plots.Delete();
    const TString prefix = GetTestvarName() + (type == Types::kTraining ? "train" : "test");
    const std::vector<Event *> &events = Data()->GetEventCollection(type);
    for (UInt_t t = 0; t < DataInfo().GetNTargets(); ++t) {
@@ -240,7 +240,7 @@ MethodBase::Deviations MethodBase::GetDeviations(Types::ETreeType type) const
 void MethodBase::WriteEvaluationHistosToFile(Types::ETreeType treetype)
 {
    TDirectory::TContext context(BaseDir());
-   GetResults(treetype).GetStorage().Write();
+   GetResults(treetype).plots.Write();
    if (treetype == Types::kTesting)
       fTransformation.PlotVariables(Data()->GetEventCollection(treetype), *BaseDir(), "");
 }

@@ -14,8 +14,8 @@ ROCCurve::ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t>
 {
    MsgLogger log("ROCCurve");
    if (values.size() != isSignal.size() || values.size() != weights.size())
-      log << kFATAL << "There are " << values.size() << " values, but " << isSignal.size() << " signal flags and " << weights.size()
-          << " weights" << Endl;
+      log << kFATAL << "There are " << values.size() << " values, but " << isSignal.size() << " signal flags and "
+          << weights.size() << " weights" << Endl;
    if (std::any_of(values.begin(), values.end(), [](Float_t value) { return std::isnan(value); })) {
       log << kERROR << "No ROC curve: there are values that are not a number (NaN)" << Endl;
       return;

@@ -93,15 +93,6 @@ IMethod *Reader::BookMVA(Types::EMVA type, const char *xml)
    return method;
 }
 
-IMethod *Reader::FindMVA(const TString &tag)
-{
-   const auto found = fMethodMap.find(tag);
-   if (found != fMethodMap.end())
-      return found->second;
-   Log() << kERROR << "Method " << tag << " not found!" << Endl;
-   return nullptr;
-}
-
 MethodBase &Reader::Method(const TString &tag) const
 {
    const auto found = fMethodMap.find(tag);
@@ -141,8 +132,7 @@ Bool_t Reader::HasNaN(const std::vector<Float_t> &values) const
 {
    for (std::size_t i = 0; i < values.size(); ++i)
       if (TMath::IsNaN(values[i])) {
-         Log() << kERROR << "Variable " << i << " of the event, " << DataInfo().GetVariableInfo(static_cast<Int_t>(i)).GetInternalName()
-               << ", is NaN: the answer is -999. Leave such events out" << Endl;
+         Log() << kERROR << "Variable " << i << " of the event, " << DataInfo().GetVariableInfos()[i].GetInternalName() << ", is NaN: the answer is -999. Leave such events out" << Endl;
          return kTRUE;
       }
    return kFALSE;

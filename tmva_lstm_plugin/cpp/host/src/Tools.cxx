@@ -106,16 +106,16 @@ void Tools::TMVAWelcomeMessage(MsgLogger &logger, EWelcomeMessage)
    static bool said = false;
    if (!said)
       logger << kHEADER << "ROOT " << gROOT->GetVersion()
-             << " comes without TMVA: the embedded host of tmva_lstm_plugin stands in for it (file formats of TMVA " << TMVA_RELEASE
-             << ", registered methods only)" << Endl;
+             << " comes without TMVA: the embedded host of tmva_lstm_plugin stands in for it (file formats of TMVA "
+             << TMVA_RELEASE << ", registered methods only)" << Endl;
    said = true;
 }
 
 void Tools::ReadAttr(void *node, const char *name, TString &value)
 {
    if (!HasAttr(node, name))
-      Log() << kFATAL << "Trying to read non-existing attribute '" << name << "' from xml node '" << (node ? GetName(node) : "none")
-            << "'" << Endl;
+      Log() << kFATAL << "Trying to read non-existing attribute '" << name << "' from xml node '"
+            << (node ? GetName(node) : "none") << "'" << Endl;
    value = xmlengine().GetAttr(node, name);
 }
 

@@ -17,10 +17,10 @@ namespace TMVA {
 
 namespace {
 
-/// VarTransform=N. Ranges are taken for each class and for all classes together, as the weights file wants it; the latter are used.
+/// VarTransform=N. Ranges are taken for each class and for all together, as the weights file wants it; the latter are used.
 class Normalisation : public TObject {
 public:
-   std::vector<std::vector<Float_t>> fMin, fMax; ///< [class, the last one: all of them][input, then target]; empty before the training
+   std::vector<std::vector<Float_t>> fMin, fMax; ///< [class, the last one: all][input, then target]; empty before training
 
    bool IsCreated() const { return !fMin.empty(); }
    /// Where an event has an input or target; null when it has none (targets, when a trained method is applied).
@@ -76,15 +76,15 @@ void TransformationHandler::CreateTransformations(const TString &definition)
          continue;
       if (name != "N" && name != "Norm" && name != "Normalise" && name != "Normalize")
          Log() << kFATAL << fDataSetInfo.Prefix() << "VarTransform=" << definition << ": the embedded host does not have the "
-               << "transformation '" << name << "'; it has I (identity) and N (normalisation of all inputs and targets to their range "
-               << "over all classes). Use one of these, or a ROOT that comes with TMVA" << Endl;
-      // A TMVA that reads the file finds an input by its expression, which the elements of an array share: it would take the first
-      // element for all of them and give other scores without a word.
+               << "transformation '" << name << "'; it has I (identity) and N (normalisation of all inputs and targets to their "
+               << "range over all classes). Use one of these, or a ROOT that comes with TMVA" << Endl;
+      // A TMVA that reads the file finds an input by its expression, which the elements of an array share: it would take the
+      // first element for all of them and give other scores without a word.
       for (UInt_t i = 0; i < fDataSetInfo.GetNVariables(); ++i)
          if (fDataSetInfo.IsVariableFromArray(i))
-            Log() << kFATAL << fDataSetInfo.Prefix() << "VarTransform=" << definition << ": elements of arrays (AddVariablesArray) "
-                  << "cannot be transformed, since TMVA's weights files do not tell them apart. Leave VarTransform out and let the "
-                  << "method standardise its inputs, or declare the elements by AddVariable" << Endl;
+            Log() << kFATAL << fDataSetInfo.Prefix() << "VarTransform=" << definition << ": elements of arrays cannot be "
+                  << "transformed, since TMVA's weights files do not tell them apart. Leave VarTransform out and let the method "
+                  << "standardise its inputs, or declare the elements by AddVariable" << Endl;
       fTransformations.Add(new Normalisation);
    }
 }
@@ -224,8 +224,8 @@ void TransformationHandler::MakeFunction(std::ostream &fout, const TString &clas
         << "   struct Range { int input; double min, max; };\n   static const Range ranges[] = {\n";
    for (TObject *object : fTransformations)
       for (size_t i = 0; i < fDataSetInfo.GetNVariables(); ++i) // a standalone class knows no targets
-         fout << "      { " << i << ", " << std::setprecision(12) << Cast(object).fMin.back()[i] << ", " << Cast(object).fMax.back()[i]
-              << " },\n";
+         fout << "      { " << i << ", " << std::setprecision(12) << Cast(object).fMin.back()[i] << ", "
+              << Cast(object).fMax.back()[i] << " },\n";
    fout << "      { -1, 0, 0 } };\n   for (const Range *r = ranges; r->input >= 0; ++r)\n"
         << "      iv[r->input] = r->max > r->min ? (iv[r->input] - r->min) / (r->max - r->min) * 2 - 1 : 0;\n}\n";
 }
@@ -276,10 +276,10 @@ void TransformationHandler::PlotVariables(const std::vector<Event *> &events, TD
          xmax += (xmax - xmin) / nbins; // a value equal to the maximum still falls into the histogram
       }
       for (UInt_t cls = 0; cls < fDataSetInfo.GetNClasses(); ++cls) {
-         const TString className = TString(fDataSetInfo.GetClassInfo(cls)->GetName()) + (n - nvar == 1 && i >= nvar ? "_target" : "");
+         const TString className = fDataSetInfo.GetClassInfo(cls)->GetName() + TString(n == nvar + 1 && i == nvar ? "_target" : "");
          TH1F hist(info.GetInternalName() + "__" + className + suffix, info.GetTitle(), nbins, xmin, xmax);
          hist.SetDirectory(nullptr);
-         hist.SetXTitle(info.GetUnit() == "" ? TString(info.GetTitle()) : TString(info.GetTitle()) + "  [" + info.GetUnit() + "]");
+         hist.SetXTitle(info.GetTitle() + (info.GetUnit() == "" ? TString() : "  [" + info.GetUnit() + "]"));
          for (size_t k = 0; k < events.size(); ++k)
             if (events[k]->GetClass() == cls)
                hist.Fill(valueOf(k), events[k]->GetWeight());

@@ -160,7 +160,8 @@ bool TreeEventReader::IsFinite(Double_t value, const char *what, const TString &
    return false;
 }
 
-void TreeEventReader::ReadGiven(const EventInput &input, const ClassInfo &classInfo, std::vector<Event *> &events, CutCounts &counts)
+void TreeEventReader::ReadGiven(const EventInput &input, const ClassInfo &classInfo, std::vector<Event *> &events,
+                                CutCounts &counts)
 {
    if (classInfo.GetCut().GetTitle()[0] != '\0')
       fLog << kFATAL << "Class " << classInfo.GetName() << " has the cut \"" << classInfo.GetCut().GetTitle()

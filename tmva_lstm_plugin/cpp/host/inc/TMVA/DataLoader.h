@@ -66,7 +66,6 @@ public:
       AddTree(signal, "Signal", weight, "", type);
    }
    void AddSignalTree(TTree *signal, Double_t weight, const TString &type) { AddTree(signal, "Signal", weight, "", type); }
-   void SetSignalTree(TTree *signal, Double_t weight = 1.0) { AddTree(signal, "Signal", weight); }
    void AddBackgroundTree(TTree *background, Double_t weight = 1.0, Types::ETreeType type = Types::kMaxTreeType)
    {
       AddTree(background, "Background", weight, "", type);
@@ -75,7 +74,6 @@ public:
    {
       AddTree(background, "Background", weight, "", type);
    }
-   void SetBackgroundTree(TTree *background, Double_t weight = 1.0) { AddTree(background, "Background", weight); }
    void AddRegressionTree(TTree *tree, Double_t weight = 1.0, Types::ETreeType type = Types::kMaxTreeType)
    {
       AddTree(tree, "Regression", weight, "", type);
@@ -85,8 +83,8 @@ public:
    /// cut or weight expression applies to them.
    using Values = std::vector<Double_t>;
    void AddEvent(const TString &className, Types::ETreeType type, const Values &event, Double_t weight);
-   void AddTrainingEvent(const TString &name, const Values &event, Double_t weight) { AddEvent(name, Types::kTraining, event, weight); }
-   void AddTestEvent(const TString &name, const Values &event, Double_t weight) { AddEvent(name, Types::kTesting, event, weight); }
+   void AddTrainingEvent(const TString &name, const Values &event, Double_t w) { AddEvent(name, Types::kTraining, event, w); }
+   void AddTestEvent(const TString &name, const Values &event, Double_t w) { AddEvent(name, Types::kTesting, event, w); }
    void AddSignalTrainingEvent(const Values &event, Double_t weight = 1.0) { AddTrainingEvent("Signal", event, weight); }
    void AddBackgroundTrainingEvent(const Values &event, Double_t weight = 1.0) { AddTrainingEvent("Background", event, weight); }
    void AddSignalTestEvent(const Values &event, Double_t weight = 1.0) { AddTestEvent("Signal", event, weight); }

@@ -22,28 +22,15 @@ class DataSetInfo;
 
 /// What a method answered for the events of a sample, and the histograms made of it. One class for all kinds of analysis: each
 /// event has one answer, or one a class, or one a target.
-class Results {
-public:
-   Results(Types::EAnalysisType analysis, UInt_t width) : fAnalysisType(analysis), fWidth(width) { fStorage.SetOwner(); }
+struct Results {
+   Types::EAnalysisType analysis;
+   UInt_t width;
+   std::vector<Float_t> values; ///< [event][answer]
+   TList plots;                 ///< owns them
 
-   Types::EAnalysisType GetAnalysisType() const { return fAnalysisType; }
-   Long64_t GetSize() const { return fValues.size() / fWidth; }
-   UInt_t GetWidth() const { return fWidth; }
-   void Clear() { fValues.clear(); }
-   void AddValue(Float_t value) { fValues.push_back(value); }
-   Float_t GetValue(Long64_t ievt, UInt_t k = 0) const { return fValues.at(ievt * fWidth + k); }
-
-   /// Histograms and graphs; owned.
-   TList &GetStorage() { return fStorage; }
-
-private:
-   Results(const Results &) = delete;
-   Results &operator=(const Results &) = delete;
-
-   Types::EAnalysisType fAnalysisType;
-   UInt_t fWidth;
-   std::vector<Float_t> fValues; ///< [event][answer]
-   TList fStorage;
+   Results(Types::EAnalysisType kind, UInt_t answers) : analysis(kind), width(answers) { plots.SetOwner(); }
+   Long64_t GetSize() const { return values.size() / width; }
+   Float_t GetValue(Long64_t ievt, UInt_t k = 0) const { return values.at(ievt * width + k); }
 };
 
 /// Training and test events. "Current" type and event are the cursor that MethodBase::GetEvent() reads at.

@@ -25,7 +25,6 @@ namespace TMVA {
 
 class ROCCurve;
 class Ranking;
-class Results;
 
 /// The life of a method, in the order of calls:
 ///
@@ -166,8 +165,6 @@ private:
    void ReadStateFromXML(void *document);
    void ReadGeneralInfo(void *node);
    void CheckVariablesOfXML(void *node, const char *kind, const std::vector<VariableInfo> &declared) const;
-   void ReadClassesFromXML(void *node);
-   void ReadTargetsFromXML(void *node);
 
    /// Histograms of the response of signal and background, `<response><infix>_S<suffix>` and `..._B<suffix>`, normalised.
    void PlotResponse(Types::ETreeType type, const TString &infix, const TString &suffix, Int_t nbins);

@@ -20,8 +20,9 @@ namespace TMVA {
 ///                              : an information
 ///     <WARNING>                         : ...
 ///
-/// gConfig().SetSilent() drops everything but fatal messages. A kFATAL message throws std::runtime_error("FATAL error") after it has been printed, as TMVA does since ROOT 6.08. The text
-/// of the exception is that of TMVA, since macros compare it; the reason stands in the printed line.
+/// gConfig().SetSilent() drops everything but fatal messages. A kFATAL message throws std::runtime_error("FATAL error") after it
+/// has been printed, as TMVA does since ROOT 6.08. The text of the exception is that of TMVA, since macros compare it; the reason
+/// stands in the printed line.
 class MsgLogger : public std::ostringstream {
 public:
    /// \param source  asked for its name at each message

@@ -5,6 +5,7 @@
 
 #include "TMVA/Configurable.h"
 #include "TMVA/DataSetInfo.h"
+#include "TMVA/MethodBase.h"
 #include "TMVA/Types.h"
 
 #include "TString.h"
@@ -18,8 +19,6 @@
 
 namespace TMVA {
 
-class IMethod;
-class MethodBase;
 
 /// Variables and spectators are declared in the order of the training, with the same expressions; then methods are booked from
 /// their weights files. One Reader belongs to one thread.
@@ -43,7 +42,7 @@ public:
    IMethod *BookMVA(const TString &tag, const TString &weightFile);
    /// From the text of a weights file; the method is not kept under a tag and belongs to the Reader.
    IMethod *BookMVA(Types::EMVA type, const char *xml);
-   IMethod *FindMVA(const TString &tag); ///< null, after an error message, when there is none
+   IMethod *FindMVA(const TString &tag) { return fMethodMap.count(tag) ? fMethodMap[tag] : nullptr; }
 
    /// The answer for one event; -999, after an error message, when a value is NaN. The vectors hold the variables in the order of
    /// their declaration. `aux` has no meaning here.
