@@ -69,7 +69,7 @@ void MethodBase::ProcessSetup()
 void MethodBase::ProcessBaseOptions()
 {
    if (fHasMVAPdfs)
-      Log() << kFATAL << Prefix() << "CreateMVAPdfs: the embedded host makes no PDFs. Write !CreateMVAPdfs, or use a ROOT with TMVA" << Endl;
+      Log() << kFATAL << Prefix() << "CreateMVAPdfs: the embedded host makes no PDFs. Leave it out, or use a ROOT with TMVA" << Endl;
    fTransformation.CreateTransformations(fVarTransformString);
    const char *const levels[] = {"Debug", "Verbose", "Info", "Warning", "Error", "Fatal"};
    for (int level = kDEBUG; level <= kFATAL; ++level)
@@ -127,8 +127,8 @@ void MethodBase::AddOutput(Types::ETreeType type, Types::EAnalysisType analysisT
       for (const Double_t value : GetMvaValues(0, n, true))
          results.values.push_back(value);
    }
-   Log() << kINFO << Prefix() << "Evaluation of " << GetMethodName() << " on the " << (type == Types::kTraining ? "training" : "test")
-         << " sample (" << n << " events): " << timer.GetElapsedTime() << Endl;
+   Log() << kINFO << Prefix() << "Evaluation of " << GetMethodName() << " on the "
+         << (type == Types::kTraining ? "training" : "test") << " sample (" << n << " events): " << timer.GetElapsedTime() << Endl;
    if (results.GetSize() != n)
       Log() << kFATAL << Prefix() << GetMethodName() << " answered " << results.GetSize() << " of " << n << " events" << Endl;
    if (analysisType == Types::kRegression)
@@ -142,7 +142,7 @@ Results &MethodBase::GetResults(Types::ETreeType type) const
    Results *results = Data()->GetResults(GetMethodName(), type, Types::kMaxAnalysisType);
    if (!results || results->GetSize() != Data()->GetNEvents(type))
       Log() << kFATAL << Prefix() << GetMethodName() << " has no answers for the "
-            << (type == Types::kTraining ? "training" : "test") << " sample: call TrainAllMethods and TestAllMethods first" << Endl;
+            << (type == Types::kTraining ? "training" : "test") << " sample: call TrainAllMethods, TestAllMethods first" << Endl;
    return *results;
 }
 

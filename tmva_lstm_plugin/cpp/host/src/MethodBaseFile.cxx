@@ -71,7 +71,7 @@ void MethodBase::WriteStateToFile() const
    }
    // a file that was there before is replaced by a complete one or not at all
    if (gSystem->AccessPathName(unfinished) || gSystem->Rename(unfinished, name) != 0)
-      Log() << kFATAL << Prefix() << "The weights file " << name << " cannot be written: is the folder there, and writable?" << Endl;
+      Log() << kFATAL << Prefix() << "The weights file " << name << " cannot be written: is its folder writable?" << Endl;
 }
 
 void MethodBase::WriteStateToXML(void *parent) const

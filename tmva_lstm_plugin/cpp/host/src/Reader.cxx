@@ -132,7 +132,8 @@ Bool_t Reader::HasNaN(const std::vector<Float_t> &values) const
 {
    for (std::size_t i = 0; i < values.size(); ++i)
       if (TMath::IsNaN(values[i])) {
-         Log() << kERROR << "Variable " << i << " of the event, " << DataInfo().GetVariableInfos()[i].GetInternalName() << ", is NaN: the answer is -999. Leave such events out" << Endl;
+         Log() << kERROR << "Variable " << i << " of the event, " << DataInfo().GetVariableInfos()[i].GetInternalName()
+               << ", is NaN: the answer is -999. Leave such events out" << Endl;
          return kTRUE;
       }
    return kFALSE;

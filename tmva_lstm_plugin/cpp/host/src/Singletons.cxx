@@ -89,8 +89,8 @@ Types::EMVA Types::GetMethodType(const TString &method) const
       for (const auto &entry : fNumberOfName)
          names.push_back(entry.first);
       MsgLogger("Types") << kFATAL << "Unknown method '" << method << "': the embedded host has " << gTools().JoinNames(names)
-                         << "." << gTools().DidYouMean(method, names) << " Load the library of the method first, or use a ROOT with TMVA"
-                         << Endl;
+                         << "." << gTools().DidYouMean(method, names)
+                         << " Load the library of the method first, or use a ROOT with TMVA" << Endl;
    }
    return known->second;
 }
@@ -110,8 +110,8 @@ TString Types::GetMethodName(EMVA method) const
 namespace {
 
 /// The method "Plugins": the class comes from ROOT's plugin manager. A handler of base "TMVA@@MethodBase" is looked up by the
-/// title when a method is booked, and when one is read by what stands in the path of the weights file between the character before the
-/// first underscore and the last point; TMVA's plugins are registered with patterns made for just that.
+/// title when a method is booked, and when one is read by what stands in the path of the weights file between the character before
+/// the first underscore and the last point; TMVA's plugins are registered with patterns made for just that.
 IMethod *CreateFromPluginManager(const TString &job, const TString &title, DataSetInfo &dsi, const TString &option)
 {
    const Bool_t fromFile = job == "" && title == "";
@@ -124,7 +124,7 @@ IMethod *CreateFromPluginManager(const TString &job, const TString &title, DataS
    TPluginHandler *handler = gROOT->GetPluginManager()->FindHandler("TMVA@@MethodBase", uri);
    if (!handler || handler->LoadPlugin() != 0)
       MsgLogger("ClassifierFactory")
-         << kFATAL << "<Plugins> " << (handler ? "The library of the plugin for '" : "No handler of base TMVA@@MethodBase matches '")
+         << kFATAL << "<Plugins> " << (handler ? "The library of the plugin for '" : "No TMVA@@MethodBase handler matches '")
          << uri << (handler ? "' cannot be loaded" : "'") << " (" << (fromFile ? "weights file " + option : "title " + title)
          << "). Add one with gPluginMgr->AddHandler(\"TMVA@@MethodBase\", pattern, class, library, constructor)" << Endl;
    return reinterpret_cast<IMethod *>(fromFile ? handler->ExecPlugin(2, &dsi, &option)

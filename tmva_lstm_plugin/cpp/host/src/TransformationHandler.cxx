@@ -192,8 +192,8 @@ void TransformationHandler::ReadFromXML(void *list)
          found += expression + " ";
       }
       if (name != "Normalize" || found != expected)
-         Log() << kFATAL << "The weights file transforms " << found << "by '" << name << "'; the embedded host has Normalize of all "
-               << "inputs and targets only (" << expected << "). Read the file with a ROOT that comes with TMVA" << Endl;
+         Log() << kFATAL << "The weights file transforms " << found << "by '" << name << "'; the embedded host has Normalize "
+               << "of all inputs and targets only (" << expected << "). Read the file with a ROOT that comes with TMVA" << Endl;
       auto *transformation = new Normalisation;
       fTransformations.Add(transformation);
       for (void *cls = tools.GetChild(node, "Class"); cls; cls = tools.GetNextChild(cls, "Class")) {
@@ -276,8 +276,8 @@ void TransformationHandler::PlotVariables(const std::vector<Event *> &events, TD
          xmax += (xmax - xmin) / nbins; // a value equal to the maximum still falls into the histogram
       }
       for (UInt_t cls = 0; cls < fDataSetInfo.GetNClasses(); ++cls) {
-         const TString className = fDataSetInfo.GetClassInfo(cls)->GetName() + TString(n == nvar + 1 && i == nvar ? "_target" : "");
-         TH1F hist(info.GetInternalName() + "__" + className + suffix, info.GetTitle(), nbins, xmin, xmax);
+         const TString className = fDataSetInfo.GetClassInfo(cls)->GetName(), target = n == nvar + 1 && i == nvar ? "_target" : "";
+         TH1F hist(info.GetInternalName() + "__" + className + target + suffix, info.GetTitle(), nbins, xmin, xmax);
          hist.SetDirectory(nullptr);
          hist.SetXTitle(info.GetTitle() + (info.GetUnit() == "" ? TString() : "  [" + info.GetUnit() + "]"));
          for (size_t k = 0; k < events.size(); ++k)
