@@ -404,7 +404,9 @@ class _Build:
             if name == "host" and not self.host:
                 continue
             units.append(aside / f"{name}.cxx")
-            lines = [f'#include "{path}"\n' for path in self._files() if path.parent == folder and path.suffix == ".cxx"]
+            lines = [
+                f'#include "{path}"\n' for path in self._files() if path.parent == folder and path.suffix == ".cxx"
+            ]
             units[-1].write_text("".join(lines), encoding="utf-8")
         return units
 
