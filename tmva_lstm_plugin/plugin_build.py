@@ -41,7 +41,7 @@ from .root_finder import RootInstallation, find_root
 __all__ = ["ROOT_LIBRARIES", "CoreFiles", "PluginBuildError", "PluginLibrary", "ensure_plugin", "find_core"]
 
 _SOURCES = Path(__file__).resolve().parent / "cpp"
-_RECIPE = 2
+_RECIPE = 3
 """Raised when the commands below change, so that what older ones made is built anew."""
 
 ROOT_LIBRARIES = ("Core", "RIO", "Tree", "TreePlayer", "Hist", "MathCore", "Matrix", "XMLIO")
@@ -343,17 +343,17 @@ class _Build:
         compile_one = [
             *self.compiler.command,
             f"-std=c++{self.root.cxx_standard}",
-            "-O2",
+            "-O1",  # the core, compiled with more, does the arithmetic
             "-DNDEBUG",
             "-fPIC",
             "-pthread",
         ]
         compile_one += [f"-DTMVA_LSTM_ABI={self.core.abi}", *self._probes(), *(f"-I{path}" for path in includes)]
         compile_one += [*tmva_include, "-isystem", str(self.root.include)]
-        sources = [path for path in self._files() if path.suffix == ".cxx"]
-        objects = [aside / f"{number}.o" for number in range(len(sources) + 1)]
+        units = self._units(aside)
+        objects = [aside / f"{path.stem}.o" for path in (dictionary, *units)]
 
-        n_steps = len(sources) + 3
+        n_steps = len(units) + 3
         n_done = 0
         wide = sys.stderr.isatty()
 
@@ -370,14 +370,14 @@ class _Build:
             def make_dictionary() -> None:
                 runner.run(rootcling, aside, environment)
                 step()
-                runner.run([*compile_one, "-w", "-c", dictionary, "-o", objects[0]], aside)
+                runner.run([*compile_one, "-O0", "-w", "-c", dictionary, "-o", objects[0]], aside)
 
             pool = ThreadPoolExecutor(max_workers=_usable_cores())
             try:
-                jobs = [pool.submit(make_dictionary)]
-                prepared = self._precompile(aside, compile_one)
-                for source, target in zip(sources, objects[1:], strict=True):
-                    jobs.append(pool.submit(runner.run, [*compile_one, *prepared, "-c", source, "-o", target], aside))
+                jobs = []
+                for unit, target in zip(units, objects[1:], strict=True):
+                    jobs.append(pool.submit(runner.run, [*compile_one, "-c", unit, "-o", target], aside))
+                jobs.append(pool.submit(make_dictionary))
                 for job in as_completed(jobs):
                     job.result()
                     step()
@@ -393,26 +393,22 @@ class _Build:
         finally:
             if wide:
                 echo("")
-        for path in (*objects, dictionary, linkdef, *aside.glob("common.h*")):
+        for path in (*objects, *units, dictionary, linkdef):
             path.unlink()
         CacheEntry.write(aside, {**self.required, "compiler": self.compiler.version, "core": self.core.abi})
 
-    @staticmethod
-    def _precompile(aside: Path, compile_one: Sequence[Any]) -> list[str]:
-        """Compile what most sources include once and for all, a third of the work; return the options that use it."""
-        common = aside / "common.h"
-        names = ("TFile.h", "TH1.h", "TTree.h", "TMVA/DataLoader.h", "TMVA/MethodBase.h", "TMVA/Tools.h")
-        # each only if it is there: old versions of TMVA have no DataLoader
-        lines = [f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in names]
-        common.write_text("".join(lines), encoding="utf-8")
-        target = aside / "common.h.gch"
-        command = [str(word) for word in (*compile_one, "-x", "c++-header", common, "-o", target)]
-        done = subprocess.run(command, cwd=aside, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if done.returncode != 0:
-            # without it everything takes longer, and an error shows in the source where it is
-            target.unlink(missing_ok=True)
-            return []
-        return ["-include", str(common)]
+    def _units(self, aside: Path) -> list[Path]:
+        """Write a source for each part that includes all files of it: of a single one, most of the work is ROOT's headers."""
+        units = []
+        for name, folder in (("host", _SOURCES / "host" / "src"), ("adapter", self.adapter)):
+            if name == "host" and not self.host:
+                continue
+            units.append(aside / f"{name}.cxx")
+            lines = [
+                f'#include "{path}"\n' for path in self._files() if path.parent == folder and path.suffix == ".cxx"
+            ]
+            units[-1].write_text("".join(lines), encoding="utf-8")
+        return units
 
     def _linkdefs(self) -> list[Path]:
         return [*([self.host_include / "LinkDef.h"] if self.host else []), self.adapter / "LinkDef.h"]

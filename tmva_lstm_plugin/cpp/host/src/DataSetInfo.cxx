@@ -1,123 +1,97 @@
 #include "TMVA/DataSetInfo.h"
 
-#include <algorithm>
-
-#include "TH2F.h"
-#include "TMatrixD.h"
+#include "DataSetFactory.h"
 
 #include "TMVA/DataSet.h"
-#include "TMVA/DataSetManager.h"
 #include "TMVA/Tools.h"
+
+#include "TH2F.h"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
 
 namespace TMVA {
 
-namespace {
-TString WithoutBlanks(TString expression)
+VariableInfo::VariableInfo(const TString &expression, const TString &title, const TString &unit, char varType, Double_t min,
+                           Double_t max, void *external)
+   : fExpression(expression),
+     fUnit(unit),
+     fVarType(varType),
+     fMin(min),
+     fMax(max),
+     fExternalData(static_cast<const Float_t *>(external))
 {
-   return expression.ReplaceAll(" ", "");
+   fExpression.ReplaceAll(" ", "");
+   fLabel = fExpression;
+   if (std::abs(max - min) <= FLT_MIN) { // not given
+      fMin = FLT_MAX;
+      fMax = -FLT_MAX;
+   }
+   const Ssiz_t colon = fExpression.Index(":=");
+   if (colon != kNPOS) {
+      fLabel = fExpression(0, colon);
+      fExpression.Remove(0, colon + 2);
+   }
+   SetTitle(title == "" ? fLabel : title);
+   fInternalName = gTools().ReplaceRegularExpressions(fLabel, "_");
+   SetName(fInternalName);
 }
 
-template <class List, class Length>
-Int_t LongestOf(const List &list, Length length)
+void VariableInfo::AddToXML(void *node) const
 {
-   Int_t longest = 0;
-   for (const auto &item : list)
-      longest = std::max(longest, Int_t(length(item)));
-   return longest;
-}
-} // namespace
-
-DataSetInfo::DataSetInfo(const TString &name) : fName(name), fLogger("DataSetInfo", kINFO) {}
-
-DataSetInfo::~DataSetInfo()
-{
-   ClearDataSet();
+   gTools().AddAttr(node, "Expression", fExpression);
+   gTools().AddAttr(node, "Label", fLabel);
+   gTools().AddAttr(node, "Title", GetTitle());
+   gTools().AddAttr(node, "Unit", fUnit);
+   gTools().AddAttr(node, "Internal", fInternalName);
+   gTools().AddAttr(node, "Type", TString(fVarType) + (TestBit(DataSetInfo::kIsArrayVariable) ? "[]" : ""));
+   gTools().AddAttr(node, "Min", gTools().StringFromDouble(fMin));
+   gTools().AddAttr(node, "Max", gTools().StringFromDouble(fMax));
 }
 
-void DataSetInfo::ClearDataSet() const
-{
-   delete fDataSet;
-   fDataSet = nullptr;
-}
+DataSetInfo::DataSetInfo(const TString &name) : fName(name) {}
+
+DataSetInfo::~DataSetInfo() = default;
 
 DataSet *DataSetInfo::GetDataSet() const
 {
-   if (fDataSet && !fNeedsRebuilding)
-      return fDataSet;
-   Log() << kINFO << "Rebuilding Dataset " << fName << Endl;
-   ClearDataSet();
-   if (!fDataSetManager)
-      Log() << kFATAL << Form("[%s] : ", fName.Data()) << "No DataSetManager is set: the data set cannot be built from trees or events"
-            << Endl;
-   fDataSet = fDataSetManager->CreateDataSet(GetName());
-   fNeedsRebuilding = kFALSE;
-   return fDataSet;
+   if (!fDataSet || fNeedsRebuilding) {
+      Log() << kINFO << "Rebuilding Dataset " << fName << Endl;
+      fDataSet.reset();
+      // the description of the variables gets their ranges
+      fDataSet = DataSetFactory(const_cast<DataSetInfo &>(*this)).CreateDataSet();
+      fNeedsRebuilding = kFALSE;
+   }
+   return fDataSet.get();
 }
 
-void DataSetInfo::SetSplitOptions(const TString &options)
-{
-   fSplitOptions = options;
-   fNeedsRebuilding = kTRUE;
-}
+// ---------------------------------------------------------------------------------------- variables
 
 VariableInfo &DataSetInfo::Append(std::vector<VariableInfo> &list, const VariableInfo &info)
 {
    list.push_back(info);
-   fNeedsRebuilding = kTRUE;
+   SetChanged();
    return list.back();
 }
 
-VariableInfo &DataSetInfo::AddVariable(const VariableInfo &varInfo)
-{
-   return Append(fVariables, varInfo);
-}
-
-VariableInfo &DataSetInfo::AddTarget(const VariableInfo &varInfo)
-{
-   return Append(fTargets, varInfo);
-}
-
-VariableInfo &DataSetInfo::AddSpectator(const VariableInfo &varInfo)
-{
-   return Append(fSpectators, varInfo);
-}
-
-VariableInfo &DataSetInfo::AddVariable(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                                       Double_t max, char varType, Bool_t normalized, void *external)
-{
-   return AddVariable(VariableInfo(WithoutBlanks(expression), title, unit, fVariables.size() + 1, varType, external, min, max,
-                                   normalized));
-}
-
-VariableInfo &DataSetInfo::AddTarget(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                                     Double_t max, Bool_t normalized, void *external)
-{
-   return AddTarget(
-      VariableInfo(WithoutBlanks(expression), title, unit, fTargets.size() + 1, 'F', external, min, max, normalized));
-}
-
-VariableInfo &DataSetInfo::AddSpectator(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                                        Double_t max, char type, Bool_t normalized, void *external)
-{
-   return AddSpectator(
-      VariableInfo(WithoutBlanks(expression), title, unit, fSpectators.size() + 1, type, external, min, max, normalized));
-}
-
 void DataSetInfo::AddVariablesArray(const TString &expression, Int_t size, const TString &title, const TString &unit,
-                                    Double_t min, Double_t max, char type, Bool_t normalized, void *external)
+                                    Double_t min, Double_t max, char type, Bool_t, void *external)
 {
-   if (size <= 0)
-      Log() << kFATAL << Form("[%s] : ", fName.Data()) << "<AddVariablesArray> The array \"" << expression << "\" was declared with "
-            << size << " elements; at least one is expected" << Endl;
-   const TString formula = WithoutBlanks(expression);
+   if (size < 1)
+      Log() << kFATAL << Prefix() << "AddVariablesArray(\"" << expression << "\", " << size << "): the size has to be positive"
+            << Endl;
+   const TString formula = VariableInfo(expression, "", "").GetExpression();
+   if (GetVarArraySize(formula) > 0)
+      Log() << kFATAL << Prefix() << "AddVariablesArray(\"" << expression << "\", " << size
+            << "): this array has been added already, with size " << GetVarArraySize(formula) << Endl;
    for (Int_t i = 0; i < size; ++i) {
       void *element = external ? static_cast<Float_t *>(external) + i : nullptr; // an Int_t is as large
-      VariableInfo &info =
-         AddVariable(VariableInfo(formula, title + Form("[%d]", i), unit, fVariables.size() + 1, type, element, min, max, normalized));
+      VariableInfo &info = AddVariable(expression, title + Form("[%d]", i), unit, min, max, type, kTRUE, element);
       info.SetBit(kIsArrayVariable);
       info.SetInternalName(info.GetInternalName() + Form("[%d]", i));
    }
-   fVarArrays[fVariables.back().GetExpression()] = size;
+   fVarArrays[formula] = size;
 }
 
 Int_t DataSetInfo::GetVarArraySize(const TString &expression) const
@@ -126,36 +100,22 @@ Int_t DataSetInfo::GetVarArraySize(const TString &expression) const
    return found == fVarArrays.end() ? -1 : found->second;
 }
 
-UInt_t DataSetInfo::GetNSpectators(bool all) const
-{
-   return std::count_if(fSpectators.begin(), fSpectators.end(),
-                        [all](const VariableInfo &info) { return all || info.GetVarType() != 'C'; });
-}
-
-Double_t DataSetInfo::KnownSum(Double_t sum, const char *what) const
-{
-   if (sum < 0)
-      Log() << kFATAL << Form("[%s] : ", fName.Data()) << "The sum of " << what
-         << " event weights is not known: the data set has not been built"
-            << Endl;
-   return sum;
-}
+// ---------------------------------------------------------------------------------------- classes
 
 ClassInfo *DataSetInfo::AddClass(const TString &className)
 {
    if (ClassInfo *known = GetClassInfo(className))
       return known;
-   fClasses.push_back(std::make_unique<ClassInfo>(className));
-   fClasses.back()->SetNumber(fClasses.size() - 1);
-   Log() << kHEADER << Form("[%s] : ", fName.Data()) << "Added class \"" << className << "\"" << Endl;
+   fClasses.push_back(std::make_unique<ClassInfo>(className, fClasses.size()));
+   Log() << kHEADER << Prefix() << "Added class \"" << className << "\"" << Endl;
    if (className == "Signal")
       fSignalClass = fClasses.size() - 1;
    return fClasses.back().get();
 }
 
-ClassInfo *DataSetInfo::GetClassInfo(Int_t clNum) const
+ClassInfo *DataSetInfo::GetClassInfo(Int_t number) const
 {
-   return clNum >= 0 && size_t(clNum) < fClasses.size() ? fClasses[clNum].get() : nullptr;
+   return number >= 0 && size_t(number) < fClasses.size() ? fClasses[number].get() : nullptr;
 }
 
 ClassInfo *DataSetInfo::GetClassInfo(const TString &name) const
@@ -166,130 +126,64 @@ ClassInfo *DataSetInfo::GetClassInfo(const TString &name) const
    return nullptr;
 }
 
-const ClassInfo &DataSetInfo::KnownClass(Int_t i) const
-{
-   if (!GetClassInfo(i))
-      Log() << kFATAL << Form("[%s] : ", fName.Data()) << "There is no class number " << i << "; there are " << GetNClasses() << Endl;
-   return *GetClassInfo(i);
-}
-
-void DataSetInfo::PrintClasses() const
-{
-   for (const auto &info : fClasses)
-      Log() << kINFO << Form("[%s] : ", fName.Data()) << "Class index : " << info->GetNumber() << "  name : " << info->GetName()
-         << Endl;
-}
-
-std::vector<Float_t> *DataSetInfo::GetTargetsForMulticlass(const Event *ev)
-{
-   fTargetsForMulticlass.assign(GetNClasses(), 0);
-   fTargetsForMulticlass.at(ev->GetClass()) = 1;
-   return &fTargetsForMulticlass;
-}
-
-Int_t DataSetInfo::FindVarIndex(const TString &name) const
-{
-   const std::vector<TString> names = GetListOfVariables();
-   const auto found = std::find(names.begin(), names.end(), name);
-   if (found == names.end())
-      Log() << kFATAL << Form("[%s] : ", fName.Data()) << "<FindVarIndex> Variable '" << name << "' not found among "
-            << gTools().JoinNames(names) << "." << gTools().DidYouMean(name, names) << Endl;
-   return found - names.begin();
-}
-
-std::vector<TString> DataSetInfo::GetListOfVariables() const
-{
-   std::vector<TString> names;
-   for (const VariableInfo &info : fVariables)
-      names.push_back(info.GetInternalName());
-   return names;
-}
-
 Int_t DataSetInfo::GetClassNameMaxLength() const
 {
-   return LongestOf(fClasses, [](const auto &info) { return TString(info->GetName()).Length(); });
+   Int_t longest = 0;
+   for (const auto &info : fClasses)
+      longest = std::max(longest, Int_t(std::string(info->GetName()).size()));
+   return longest;
 }
 
-Int_t DataSetInfo::GetVariableNameMaxLength() const
+Bool_t DataSetInfo::HasInput() const
 {
-   return LongestOf(fVariables, [](const auto &info) { return info.GetInternalName().Length(); });
+   return std::any_of(fClasses.begin(), fClasses.end(), [](const auto &info) { return !info->fInputs.empty(); });
 }
 
-Int_t DataSetInfo::GetTargetNameMaxLength() const
+std::vector<ClassInfo *> DataSetInfo::Classes(const TString &className)
 {
-   return LongestOf(fTargets, [](const auto &info) { return info.GetInternalName().Length(); });
-}
-
-void DataSetInfo::SetWeightExpression(const TString &exp, const TString &className)
-{
+   SetChanged();
+   std::vector<ClassInfo *> classes;
    if (className != "")
-      AddClass(className)->SetWeight(exp);
-   else if (fClasses.empty())
-      Log() << kWARNING << Form("[%s] : ", fName.Data()) << "No classes registered yet, cannot specify weight expression!" << Endl;
+      classes.push_back(AddClass(className));
    else
       for (const auto &info : fClasses)
-         info->SetWeight(exp);
-   fNeedsRebuilding = kTRUE;
+         classes.push_back(info.get());
+   return classes;
 }
 
-const TCut &DataSetInfo::GetCut(const TString &className) const
+void DataSetInfo::SetWeightExpression(const TString &expression, const TString &className)
 {
-   const ClassInfo *info = GetClassInfo(className);
-   return info ? info->GetCut() : KnownClass(-1).GetCut();
+   for (ClassInfo *info : Classes(className))
+      info->SetWeight(expression);
 }
 
 void DataSetInfo::SetCut(const TCut &cut, const TString &className)
 {
-   if (className == "")
-      for (const auto &info : fClasses)
-         info->SetCut(cut);
-   else
-      AddClass(className)->SetCut(cut);
-   fNeedsRebuilding = kTRUE;
+   for (ClassInfo *info : Classes(className))
+      info->SetCut(cut);
 }
 
 void DataSetInfo::AddCut(const TCut &cut, const TString &className)
 {
-   const auto add = [&cut](ClassInfo &info) { info.SetCut(info.GetCut() && cut); };
-   if (className == "")
-      for (const auto &info : fClasses)
-         add(*info);
-   else
-      add(*AddClass(className));
-   fNeedsRebuilding = kTRUE;
+   for (ClassInfo *info : Classes(className))
+      info->SetCut(info->GetCut() && cut);
 }
 
-Bool_t DataSetInfo::HasCuts() const
-{
-   return std::any_of(fClasses.begin(), fClasses.end(), [](const auto &info) { return TString(info->GetCut()) != ""; });
-}
+// ---------------------------------------------------------------------------------------- correlations
 
 const TMatrixD *DataSetInfo::CorrelationMatrix(const TString &className) const
 {
    const ClassInfo *info = GetClassInfo(className);
-   return info ? info->GetCorrelationMatrix() : nullptr;
+   return info ? info->fCorrelations.get() : nullptr;
 }
 
-void DataSetInfo::SetCorrelationMatrix(const TString &className, TMatrixD *matrix)
-{
-   AddClass(className)->SetCorrelationMatrix(matrix);
-}
-
-void DataSetInfo::PrintCorrelationMatrix(const TString &className)
-{
-   const TMatrixD *matrix = CorrelationMatrix(className);
-   if (!matrix)
-      return;
-   Log() << kHEADER << Form("[%s] : ", fName.Data()) << "Correlation matrix (" << className << "):" << Endl;
-   gTools().FormattedOutput(*matrix, GetListOfVariables(), Log());
-}
-
-TH2 *DataSetInfo::CreateCorrelationMatrixHist(const TMatrixD *m, const TString &hName, const TString &hTitle) const
+TH2 *DataSetInfo::CreateCorrelationMatrixHist(const TMatrixD *m, const TString &name, const TString &title) const
 {
    if (!m)
       return nullptr;
    const Int_t n = GetNVariables();
-   auto *hist = new TH2F(hName, hTitle, n, 0, n, n, 0, n);
+   auto *hist = new TH2F(name, title, n, 0, n, n, 0, n);
+   hist->SetDirectory(nullptr);
    for (Int_t i = 0; i < n; ++i) {
       hist->GetXaxis()->SetBinLabel(i + 1, fVariables[i].GetTitle());
       hist->GetYaxis()->SetBinLabel(i + 1, fVariables[i].GetTitle());
@@ -297,12 +191,7 @@ TH2 *DataSetInfo::CreateCorrelationMatrixHist(const TMatrixD *m, const TString &
          hist->SetBinContent(i + 1, j + 1, Int_t(100. * Float_t((*m)(i, j))));
    }
    hist->SetStats(false);
-   hist->GetXaxis()->SetLabelSize(0.055);
-   hist->GetYaxis()->SetLabelSize(0.055);
    hist->SetMarkerSize(1.5);
-   hist->SetMarkerColor(0);
-   hist->LabelsOption("d");
-   hist->SetLabelOffset(0.011);
    hist->SetMinimum(-100);
    hist->SetMaximum(+100);
    return hist;

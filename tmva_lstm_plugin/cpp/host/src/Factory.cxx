@@ -2,32 +2,15 @@
 
 #include "TMVA/ClassifierFactory.h"
 #include "TMVA/Config.h"
-#include "TMVA/DataInputHandler.h"
 #include "TMVA/DataLoader.h"
-#include "TMVA/DataSetInfo.h"
-#include "TMVA/DataSetManager.h"
-#include "TMVA/Event.h"
-#include "TMVA/IMethod.h"
 #include "TMVA/MethodBase.h"
-#include "TMVA/MsgLogger.h"
 #include "TMVA/Ranking.h"
 #include "TMVA/Tools.h"
-#include "TMVA/TransformationHandler.h"
-#include "TMVA/VariableTransform.h"
 
 #include "TFile.h"
 #include "TH2.h"
-#include "TROOT.h"
-#include "TSystem.h"
 
 namespace TMVA {
-
-namespace {
-
-/// Training events a method needs, all classes together.
-constexpr Long64_t kMinNoTrainingEvents = 10;
-
-} // namespace
 
 Factory::Factory(TString job, TFile *target, TString options)
    : Configurable(options), fTargetFile(target), fJobName(job), fSilentFile(target == nullptr)
@@ -49,48 +32,37 @@ Factory::~Factory()
 void Factory::ReadOptions()
 {
    SetConfigName("Factory");
-   SetConfigDescription("Options of the Factory");
-   if (gTools().CheckForSilentOption(GetOptions()))
-      MsgLogger::InhibitOutput();
-   else
-      MsgLogger::EnableOutput(); // a silent factory before this one has switched it off for the whole process
-
-   Bool_t silent = kFALSE, color = !gROOT->IsBatch(), drawProgressBar = kTRUE;
-   TString analysisType("Auto");
-   DeclareOptionRef(fVerbose, "V", "Print more");
-   DeclareOptionRef(fVerboseLevel, "VerboseLevel", "How much is printed");
+   Bool_t verbose = kFALSE, silent = kFALSE, color = kFALSE, drawProgressBar = kFALSE, correlations = kFALSE;
+   TString analysisType("Auto"), verboseLevel("Info");
+   DeclareOptionRef(verbose, "V", "Print more");
+   DeclareOptionRef(verboseLevel, "VerboseLevel", "How much is printed");
    for (const char *level : {"Debug", "Verbose", "Info"})
-      AddPreDefVal(TString(level));
-   DeclareOptionRef(color, "Color", "Colours in the terminal (default: not in batch mode)");
+      AddPreDefVal(level);
+   DeclareOptionRef(color, "Color", "Colours in the terminal (the host has none)");
    DeclareOptionRef(fTransformations, "Transformations",
                     "List of transformations to plot the input variables for, separated by ';': I (identity), N "
                     "(normalisation)");
-   DeclareOptionRef(fCorrelations, "Correlations", "Print correlations of the responses with each other and with the inputs");
+   DeclareOptionRef(correlations, "Correlations", "Print correlations of the responses with each other and with the inputs");
    DeclareOptionRef(fROC, "ROC", "Print the tables of a classification");
    DeclareOptionRef(silent, "Silent", "Print nothing but errors and the final tables");
    DeclareOptionRef(drawProgressBar, "DrawProgressBar", "Show how far training and evaluation are");
    DeclareOptionRef(fModelPersistence, "ModelPersistence", "Write weights files, and test what is read back from them");
    DeclareOptionRef(analysisType, "AnalysisType", "Kind of analysis; Auto decides by the classes of the first booking");
    for (const char *type : {"Classification", "Regression", "Multiclass", "Auto"})
-      AddPreDefVal(TString(type));
+      AddPreDefVal(type);
    ParseOptions();
    CheckForUnusedOptions();
 
-   Log().SetMinType(fVerboseLevel == "Debug" ? kDEBUG : fVerboseLevel == "Verbose" || fVerbose ? kVERBOSE : kINFO);
-   gConfig().SetUseColor(color);
+   if (verboseLevel != "Info")
+      Log().SetMinType(kVERBOSE);
+   if (correlations)
+      Log() << kWARNING << "Correlations: the embedded host does not print correlations of the responses" << Endl;
    gConfig().SetSilent(silent);
-   gConfig().SetDrawProgressBar(drawProgressBar);
-   analysisType.ToLower();
-   fAnalysisType = analysisType == "classification" ? Types::kClassification
-                   : analysisType == "regression"   ? Types::kRegression
-                   : analysisType == "multiclass"   ? Types::kMulticlass
+   fAnalysisType = analysisType == "Classification" ? Types::kClassification
+                   : analysisType == "Regression"   ? Types::kRegression
+                   : analysisType == "Multiclass"   ? Types::kMulticlass
                                                     : Types::kNoAnalysisType;
    gTools().TMVAWelcomeMessage();
-}
-
-TDirectory *Factory::RootBaseDir()
-{
-   return fTargetFile;
 }
 
 const char *Factory::AnalysisName() const
@@ -110,36 +82,17 @@ TString Factory::WeightFileFolder(const TString &dataset) const
 
 // ---------------------------------------------------------------------------------------- booking
 
-void Factory::DecideAnalysisType(DataSetInfo &info)
+void Factory::DecideAnalysisType(const DataSetInfo &info)
 {
    if (fAnalysisType != Types::kNoAnalysisType)
       return;
-   if (info.GetNClasses() == 2 && info.GetClassInfo("Signal") && info.GetClassInfo("Background"))
-      fAnalysisType = Types::kClassification;
-   else if (info.GetNClasses() >= 2)
-      fAnalysisType = Types::kMulticlass;
-   else
+   if (info.GetNClasses() < 2)
       Log() << kFATAL << "No analysis type for " << info.GetNClasses() << " classes and " << info.GetNTargets()
             << " regression targets. Add the trees before booking; a regression has to be asked for with "
                "AnalysisType=Regression in the options of the Factory"
             << Endl;
-}
-
-void Factory::RefuseUnknownMethod(const TString &method) const
-{
-   std::vector<TString> names;
-   TString list;
-   for (const std::string &name : ClassifierFactory::Instance().List()) {
-      if (method == name.c_str())
-         return;
-      names.emplace_back(name.c_str());
-      list += (list == "" ? "" : ", ") + names.back();
-   }
-   const TString nearest = gTools().NearestName(method, names);
-   Log() << kFATAL << "Method \"" << method << "\" is not available. This is the embedded host of tmva_lstm_plugin, a small "
-         << "stand-in for TMVA in a ROOT that was built without it; it has: " << (list == "" ? TString("nothing yet") : list) << "."
-         << (nearest == "" ? TString() : " Did you mean \"" + nearest + "\"?")
-         << " The other methods of TMVA need a ROOT with TMVA (conda-forge, LCG, root.cern)." << Endl;
+   const bool binary = info.GetNClasses() == 2 && info.GetClassInfo("Signal") && info.GetClassInfo("Background");
+   fAnalysisType = binary ? Types::kClassification : Types::kMulticlass;
 }
 
 void Factory::RefuseBoosting(const TString &options) const
@@ -158,17 +111,16 @@ void Factory::RefuseBoosting(const TString &options) const
 MethodBase *Factory::BookMethod(DataLoader *loader, TString methodName, TString title, TString options)
 {
    if (!loader)
-      Log() << kFATAL << "BookMethod(\"" << methodName << "\", \"" << title << "\"): there is no DataLoader (null pointer)" << Endl;
+      Log() << kFATAL << "BookMethod(\"" << methodName << "\", \"" << title << "\"): there is no DataLoader" << Endl;
    const TString dataset = loader->GetName();
    DataSetInfo &info = loader->GetDataSetInfo();
    if (title == "" || title.Contains("/"))
       Log() << kFATAL << "A method needs a title that can be part of a file name, found \"" << title << "\"" << Endl;
    if (HasMethod(dataset, title))
-      Log() << kFATAL << "Booking failed since method with title <" << title << "> already exists in with DataSet Name <" << dataset
-            << ">  " << Endl;
-   RefuseUnknownMethod(methodName);
+      Log() << kFATAL << "Booking failed since method with title <" << title << "> already exists in DataSet <" << dataset << ">"
+            << Endl;
    DecideAnalysisType(info);
-   Log() << kHEADER << "Booking method: " << gTools().Color("bold") << title << gTools().Color("reset") << Endl << Endl;
+   Log() << kHEADER << "Booking method: " << title << Endl << Endl;
    RefuseBoosting(options);
 
    std::unique_ptr<IMethod> created(
@@ -177,12 +129,8 @@ MethodBase *Factory::BookMethod(DataLoader *loader, TString methodName, TString 
    if (!method)
       Log() << kFATAL << "Method \"" << methodName << "\" could not be created, or is not a TMVA::MethodBase" << Endl;
    if (!method->HasAnalysisType(fAnalysisType, info.GetNClasses(), info.GetNTargets())) {
-      Log() << kWARNING << "Method " << method->GetMethodTypeName() << " is not capable of handling ";
-      if (fAnalysisType == Types::kRegression)
-         Log() << "regression with " << info.GetNTargets() << " targets." << Endl;
-      else
-         Log() << (fAnalysisType == Types::kMulticlass ? "multiclass " : "") << "classification with " << info.GetNClasses()
-               << " classes." << Endl;
+      Log() << kWARNING << "Method " << method->GetMethodTypeName() << " cannot handle " << AnalysisName() << " with "
+            << info.GetNClasses() << " classes and " << info.GetNTargets() << " targets." << Endl;
       return nullptr;
    }
    if (fModelPersistence)
@@ -211,11 +159,10 @@ MethodBase *Factory::BookMethod(DataLoader *loader, Types::EMVA method, TString 
 IMethod *Factory::GetMethod(const TString &dataset, const TString &title) const
 {
    const auto found = fMethodsMap.find(dataset);
-   if (found == fMethodsMap.end())
-      return nullptr;
-   for (IMethod *method : *found->second)
-      if (title == method->GetName())
-         return method;
+   if (found != fMethodsMap.end())
+      for (IMethod *method : *found->second)
+         if (method && title == method->GetName())
+            return method;
    return nullptr;
 }
 
@@ -238,49 +185,13 @@ void Factory::DeleteAllMethods()
    fMethodsMap.clear();
 }
 
-void Factory::MakeClass(const TString &dataset, const TString &title) const
-{
-   const auto found = fMethodsMap.find(dataset);
-   if (found == fMethodsMap.end() || (title != "" && !HasMethod(dataset, title)))
-      Log() << kWARNING << "<MakeClass> Could not find classifier \"" << title << "\" of data set \"" << dataset << "\"" << Endl;
-   else
-      for (const IMethod *method : *found->second)
-         if (title == "" || title == method->GetName())
-            method->MakeClass();
-}
-
-void Factory::PrintHelpMessage(const TString &dataset, const TString &title) const
-{
-   const auto found = fMethodsMap.find(dataset);
-   if (found == fMethodsMap.end() || (title != "" && !HasMethod(dataset, title)))
-      Log() << kWARNING << "<PrintHelpMessage> Could not find classifier \"" << title << "\" of data set \"" << dataset << "\""
-            << Endl;
-   else
-      for (const IMethod *method : *found->second)
-         if (title == "" || title == method->GetName())
-            method->PrintHelpMessage();
-}
-
-std::map<TString, Double_t> Factory::OptimizeAllMethods(TString fomType, TString fitType)
-{
-   Log() << kFATAL << "OptimizeAllMethods(\"" << fomType << "\", \"" << fitType
-         << "\") is not in the embedded host: book several methods with different options and compare them" << Endl;
-   return {};
-}
-
-void Factory::EvaluateAllVariables(DataLoader *, TString)
-{
-   Log() << kFATAL << "EvaluateAllVariables is not in the embedded host (method \"Variable\")" << Endl;
-}
-
 // ---------------------------------------------------------------------------------------- training
 
-void Factory::CheckTrainable(MethodBase &method)
+void Factory::CheckTrainable(MethodBase &method) const
 {
-   DataSetInfo &info = method.DataInfo();
-   // one entry would be taken for the event of a Reader
-   if (info.GetDataSetManager()->DataInput().GetEntries() <= 1)
-      Log() << kFATAL << "No input data for the training provided! Add trees to the DataLoader \"" << info.GetName() << "\"" << Endl;
+   const DataSetInfo &info = method.DataInfo();
+   if (!info.HasInput())
+      Log() << kFATAL << "No input data for the training: add trees to the DataLoader \"" << info.GetName() << "\"" << Endl;
    if (fAnalysisType == Types::kRegression && info.GetNTargets() < 1)
       Log() << kFATAL << "You want to do regression training without specifying a target." << Endl;
    if (fAnalysisType != Types::kRegression && info.GetNClasses() < 2)
@@ -289,17 +200,14 @@ void Factory::CheckTrainable(MethodBase &method)
 
 void Factory::TrainAllMethods()
 {
-   Log() << kHEADER << gTools().Color("bold") << "Train all methods" << gTools().Color("reset") << Endl;
-   if (fMethodsMap.empty()) {
-      Log() << kINFO << "...nothing found to train" << Endl;
-      return;
-   }
+   Log() << kHEADER << "Train all methods" << Endl;
    for (auto &methods : fMethodsMap)
       TrainDataSet(*methods.second);
 }
 
 void Factory::TrainDataSet(MVector &list)
 {
+   constexpr Long64_t kMinNoTrainingEvents = 10; // all classes together
    std::vector<MethodBase *> trained;
    for (MethodBase *method : Methods(list)) {
       Event::SetIsTraining(kTRUE);
@@ -317,15 +225,14 @@ void Factory::TrainDataSet(MVector &list)
       Log() << kHEADER << "Training finished" << Endl << Endl;
       trained.push_back(method);
    }
-   if (fAnalysisType != Types::kRegression) {
-      Log() << kINFO << "Ranking input variables (method specific)..." << Endl;
+   if (fAnalysisType != Types::kRegression)
       for (MethodBase *method : trained) {
-         if (const Ranking *ranking = method->CreateRanking())
+         Log() << kINFO << "Ranking input variables (method specific)..." << Endl;
+         if (const std::unique_ptr<const Ranking> ranking{method->CreateRanking()})
             ranking->Print();
          else
             Log() << kINFO << "No variable ranking supplied by classifier: " << method->GetMethodName() << Endl;
       }
-   }
    if (!IsSilentFile())
       for (MethodBase *method : trained) {
          method->BaseDir()->cd();
@@ -336,7 +243,7 @@ void Factory::TrainDataSet(MVector &list)
    // what is tested is what a Reader will find in the weights file
    Log() << kHEADER << "=== Destroy and recreate all methods via weight files for testing ===" << Endl << Endl;
    if (!IsSilentFile())
-      RootBaseDir()->cd();
+      fTargetFile->cd();
    for (MethodBase *method : trained)
       for (IMethod *&place : list)
          if (dynamic_cast<MethodBase *>(place) == method) {
@@ -348,55 +255,47 @@ void Factory::TrainDataSet(MVector &list)
 
 MethodBase *Factory::MakeAnew(MethodBase *method)
 {
-   const TString typeName = method->GetMethodTypeName(), file = method->GetWeightFileName(), testvar = method->GetTestvarName();
+   const TString typeName = method->GetMethodTypeName(), file = method->GetWeightFileName();
    DataSetInfo &info = method->DataInfo();
    delete method;
    std::unique_ptr<IMethod> created(ClassifierFactory::Instance().Create(typeName.Data(), info, file));
    method = dynamic_cast<MethodBase *>(created.get());
    if (!method)
       Log() << kFATAL << "Method \"" << typeName << "\" could not be made from its weights file " << file << Endl;
-   method->SetWeightFileDir(WeightFileFolder(info.GetName()));
    method->SetModelPersistence(fModelPersistence);
+   method->SetFile(fTargetFile);
    method->SetSilentFile(IsSilentFile());
    method->SetAnalysisType(fAnalysisType);
    method->SetupMethod();
    method->ReadStateFromFile();
-   method->SetTestvarName(testvar);
-   method->SetFile(fTargetFile);
    created.release();
    return method;
 }
 
 void Factory::WriteDataInformation(DataSetInfo &info)
 {
-   RootBaseDir()->cd();
-   if (RootBaseDir()->GetDirectory(info.GetName()))
+   if (fTargetFile->GetDirectory(info.GetName()))
       return; // this data set is in the file already
-   TDirectory *directory = RootBaseDir()->mkdir(info.GetName());
-   directory->cd();
-   DataSet *dataSet = info.GetDataSet(); // computes the correlations, too
-   const auto writeCorrelations = [&](const char *className, const TString &name, const TString &title) {
-      const std::unique_ptr<TH2> histogram(info.CreateCorrelationMatrixHist(info.CorrelationMatrix(className), name, title));
+   TDirectory::TContext context(fTargetFile);
+   TDirectory *directory = fTargetFile->mkdir(info.GetName());
+   const std::vector<Event *> &events = info.GetDataSet()->GetEventCollection(Types::kTraining); // computes the correlations, too
+   for (UInt_t i = 0; i < info.GetNClasses(); ++i) {
+      const TString name = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
+      TString suffix = fAnalysisType == Types::kMulticlass ? name : TString();
+      if (fAnalysisType == Types::kClassification)
+         suffix = name == "Signal" ? "S" : "B";
+      const std::unique_ptr<TH2> histogram(info.CreateCorrelationMatrixHist(
+         info.CorrelationMatrix(name), "CorrelationMatrix" + suffix, "Correlation Matrix (" + name + ")"));
       if (histogram)
-         histogram->Write();
-   };
-   if (fAnalysisType == Types::kMulticlass) {
-      for (UInt_t i = 0; i < info.GetNClasses(); ++i) {
-         const TString name = info.GetClassInfo(static_cast<Int_t>(i))->GetName();
-         writeCorrelations(name, "CorrelationMatrix" + name, "Correlation Matrix (" + name + ")");
-      }
-   } else {
-      writeCorrelations("Signal", "CorrelationMatrixS", "Correlation Matrix (signal)");
-      writeCorrelations("Background", "CorrelationMatrixB", "Correlation Matrix (background)");
-      writeCorrelations("Regression", "CorrelationMatrix", "Correlation Matrix");
+         directory->WriteTObject(histogram.get());
    }
    for (const TString &definition : gTools().SplitString(fTransformations, ';')) {
       TransformationHandler handler(info, "Factory");
-      CreateVariableTransforms(definition, info, handler, Log());
-      handler.SetRootDir(directory);
-      handler.CalcTransformations(dataSet->GetEventCollection(Types::kTraining));
-      if (definition.BeginsWith("I"))
-         handler.PrintVariableRanking();
+      handler.CreateTransformations(definition);
+      handler.CalcTransformations(events);
+      const TString name = "InputVariables_" + handler.GetName();
+      if (!directory->GetDirectory(name))
+         handler.PlotVariables(events, *directory->mkdir(name), "_" + handler.GetName());
    }
 }
 

@@ -1,24 +1,18 @@
 #include "TMVA/MethodBase.h"
 
-#include <algorithm>
-#include <fstream>
-#include <iostream>
+#include "TMVA/Config.h"
+#include "TMVA/Ranking.h"
+#include "TMVA/Timer.h"
+#include "TMVA/Tools.h"
 
-#include "RVersion.h"
 #include "TDirectory.h"
 #include "TFile.h"
+#include "TH1D.h"
 #include "TObjString.h"
 #include "TSystem.h"
 
-#include "TMVA/Config.h"
-#include "TMVA/ResultsClassification.h"
-#include "TMVA/ResultsMulticlass.h"
-#include "TMVA/ResultsRegression.h"
-#include "TMVA/Timer.h"
-#include "TMVA/Tools.h"
-#include "TMVA/VariableTransform.h"
-#include "TMVA/VariableTransformBase.h"
-#include "TMVA/Version.h"
+#include <algorithm>
+#include <iomanip>
 
 namespace TMVA {
 
@@ -29,23 +23,12 @@ MethodBase::MethodBase(const TString &jobName, Types::EMVA methodType, const TSt
      fJobName(jobName),
      fMethodName(methodTitle),
      fMethodType(methodType),
-     fTMVATrainingVersion(TMVA_VERSION_CODE),
-     fROOTTrainingVersion(ROOT_VERSION_CODE),
-     fFileDir(gConfig().GetIONames().fWeightFileDir),
      fTransformation(dsi, methodTitle)
 {
-   SetTestvarName();
 }
 
 MethodBase::MethodBase(Types::EMVA methodType, DataSetInfo &dsi, const TString &weightFile)
-   : Configurable(""),
-     fDataSetInfo(dsi),
-     fMethodName("MethodBase"),
-     fMethodType(methodType),
-     fConstructedFromWeightFile(kTRUE),
-     fFileDir(gConfig().GetIONames().fWeightFileDir),
-     fWeightFile(weightFile),
-     fTransformation(dsi, "")
+   : fDataSetInfo(dsi), fMethodName("Method"), fMethodType(methodType), fWeightFile(weightFile), fTransformation(dsi, "Reader")
 {
 }
 
@@ -53,73 +36,28 @@ MethodBase::~MethodBase()
 {
    delete fRegressionReturnVal;
    delete fMulticlassReturnVal;
-   for (const std::vector<Event *> *collection : fEventCollections) {
-      if (!collection)
-         continue;
-      for (Event *event : *collection)
-         delete event;
-      delete collection;
-   }
-}
-
-TString MethodBase::DatasetPrefix() const
-{
-   return Form("[%s] : ", DataInfo().GetName());
 }
 
 void MethodBase::SetupMethod()
 {
-   if (fSetupCompleted)
-      Log() << kFATAL << DatasetPrefix() << "Calling SetupMethod for the second time" << Endl;
-   gTools().TMVAWelcomeMessage();
-   InitBase();
+   SetConfigName(TString("Method") + GetMethodTypeName());
    DeclareBaseOptions();
    Init();
    DeclareOptions();
-   fSetupCompleted = kTRUE;
-}
-
-void MethodBase::InitBase()
-{
-   fNbins = gConfig().GetVariablePlotting().fNbinsXOfROCCurve;
-   fNbinsMVAoutput = gConfig().GetVariablePlotting().fNbinsMVAoutput;
-   fNbinsH = 10000;
-   fInputVars.clear();
-   for (const VariableInfo &info : DataInfo().GetVariableInfos())
-      fInputVars.push_back(info.GetLabel());
-   if (const ClassInfo *signal = DataInfo().GetClassInfo("Signal"))
-      fSignalClass = signal->GetNumber();
-   if (const ClassInfo *background = DataInfo().GetClassInfo("Background"))
-      fBackgroundClass = background->GetNumber();
-   SetConfigDescription("Configuration options for MVA method");
-   SetConfigName(TString("Method") + GetMethodTypeName());
 }
 
 void MethodBase::DeclareBaseOptions()
 {
    DeclareOptionRef(fVerbose, "V", "Verbose output (short form of \"VerbosityLevel\" below - overrides the latter one)");
-   DeclareOptionRef(fVerbosityLevelString = "Default", "VerbosityLevel", "Verbosity level");
+   DeclareOptionRef(fVerbosityLevelString, "VerbosityLevel", "Verbosity level");
    for (const char *level : {"Default", "Debug", "Verbose", "Info", "Warning", "Error", "Fatal"})
-      AddPreDefVal(TString(level));
+      AddPreDefVal(level);
    DeclareOptionRef(fVarTransformString, "VarTransform",
                     "List of variable transformations performed before training: I (identity), N (normalisation)");
    DeclareOptionRef(fHelp, "H", "Print method-specific help message");
    DeclareOptionRef(fHasMVAPdfs, "CreateMVAPdfs", "Create PDFs for classifier outputs (signal and background)");
    DeclareOptionRef(fIgnoreNegWeightsInTraining, "IgnoreNegWeightsInTraining",
-                    "Events with negative weights are ignored in the training (but are included for testing and performance evaluation)");
-}
-
-void MethodBase::DeclareCompatibilityOptions()
-{
-   DeclareOptionRef(fNormalise = kFALSE, "Normalise", "Normalise input variables");
-   DeclareOptionRef(fUseDecorr = kFALSE, "D", "Use-decorrelated-variables flag");
-   DeclareOptionRef(fVariableTransformTypeString = "Signal", "VarTransformType",
-                    "Events to derive variable transformations from");
-   AddPreDefVal(TString("Signal"));
-   AddPreDefVal(TString("Background"));
-   DeclareOptionRef(fTxtWeightsOnly = kTRUE, "TxtWeightFilesOnly", "Write all training results (weights) as text files");
-   DeclareOptionRef(fNbinsMVAPdf = 60, "NbinsMVAPdf", "Number of bins used for the PDFs of classifier outputs");
-   DeclareOptionRef(fNsmoothMVAPdf = 2, "NsmoothMVAPdf", "Number of smoothing iterations for classifier PDFs");
+                    "Events with negative weights are ignored in the training (but are included in testing and evaluation)");
 }
 
 void MethodBase::ProcessSetup()
@@ -131,39 +69,13 @@ void MethodBase::ProcessSetup()
 void MethodBase::ProcessBaseOptions()
 {
    if (fHasMVAPdfs)
-      Log() << kFATAL << DatasetPrefix()
-         << "CreateMVAPdfs: the embedded host makes no PDFs of the response. Write !CreateMVAPdfs, or use a "
-            << "ROOT that comes with TMVA" << Endl;
-   CreateVariableTransforms(fVarTransformString, DataInfo(), GetTransformationHandler(), Log());
-   // A TMVA that reads the file finds an input by its expression, which the elements of an array share: it would take the first
-   // element for all of them and give other scores without a word.
-   for (TObject *object : GetTransformationHandler().GetTransformationList()) {
-      const auto &transformation = static_cast<const VariableTransformBase &>(*object);
-      if (transformation.GetVariableTransform() != Types::kIdentity && transformation.UsesArrayElements())
-         Log() << kFATAL << DatasetPrefix() << "VarTransform=" << fVarTransformString
-            << ": elements of arrays (AddVariablesArray) cannot be "
-               << "transformed, since TMVA's weights files do not tell them apart. Leave VarTransform out and let the method standardise its "
-               << "inputs, select other variables as in N(label1,label2), or declare the elements by AddVariable" << Endl;
-   }
-   if (fVerbose)
-      fVerbosityLevelString = "Verbose";
-   static const std::map<TString, EMsgType> levels = {{"Debug", kDEBUG},     {"Verbose", kVERBOSE}, {"Info", kINFO},
-                                                      {"Warning", kWARNING}, {"Error", kERROR},     {"Fatal", kFATAL}};
-   const auto level = levels.find(fVerbosityLevelString);
-   if (level != levels.end())
-      Log().SetMinType(level->second);
+      Log() << kFATAL << Prefix() << "CreateMVAPdfs: the embedded host makes no PDFs. Leave it out, or use a ROOT with TMVA" << Endl;
+   fTransformation.CreateTransformations(fVarTransformString);
+   const char *const levels[] = {"Debug", "Verbose", "Info", "Warning", "Error", "Fatal"};
+   for (int level = kDEBUG; level <= kFATAL; ++level)
+      if (fVerbosityLevelString == levels[level - kDEBUG] && !fVerbose)
+         Log().SetMinType(static_cast<EMsgType>(level));
    Event::SetIgnoreNegWeightsInTraining(fIgnoreNegWeightsInTraining);
-}
-
-void MethodBase::CheckSetup()
-{
-   CheckForUnusedOptions();
-}
-
-std::map<TString, Double_t> MethodBase::OptimizeTuningParameters(TString, TString)
-{
-   Log() << kWARNING << DatasetPrefix() << "Parameter optimization is not yet implemented for method " << GetName() << Endl;
-   return {};
 }
 
 void MethodBase::TrainMethod()
@@ -176,15 +88,12 @@ void MethodBase::TrainMethod()
       TDirectory::TContext context;
       if (!IsSilentFile())
          BaseDir()->cd();
-      GetTransformationHandler().CalcTransformations(Data()->GetEventCollection());
-
-      const Long64_t nEvents = Data()->GetNEvents();
-      Timer timer(nEvents, GetName());
+      fTransformation.CalcTransformations(Data()->GetEventCollection());
+      Timer timer;
       Train();
-      SetTrainTime(timer.ElapsedSeconds());
-      Log() << kINFO << DatasetPrefix() << "Elapsed time for training with " << nEvents << " events: " << timer.GetElapsedTime()
-         << Endl;
-
+      fTrainTime = timer.ElapsedSeconds();
+      Log() << kINFO << Prefix() << "Elapsed time for training with " << Data()->GetNEvents() << " events: "
+            << timer.GetElapsedTime() << Endl;
       AddOutput(Types::kTraining, GetAnalysisType());
       if (fModelPersistence) {
          WriteStateToFile();
@@ -203,74 +112,41 @@ void MethodBase::TrainMethod()
 
 void MethodBase::AddOutput(Types::ETreeType type, Types::EAnalysisType analysisType)
 {
+   Data()->SetCurrentType(type);
+   Results &results = *Data()->GetResults(GetMethodName(), type, analysisType);
+   results.values.clear();
+   const Long64_t n = Data()->GetNEvents();
+   Timer timer;
+   if (analysisType == Types::kRegression || analysisType == Types::kMulticlass) {
+      for (Long64_t i = 0; i < n; ++i) {
+         Data()->SetCurrentEvent(i);
+         for (const Float_t value : analysisType == Types::kRegression ? GetRegressionValues() : GetMulticlassValues())
+            results.values.push_back(value);
+      }
+   } else {
+      for (const Double_t value : GetMvaValues(0, n, true))
+         results.values.push_back(value);
+   }
+   Log() << kINFO << Prefix() << "Evaluation of " << GetMethodName() << " on the "
+         << (type == Types::kTraining ? "training" : "test") << " sample (" << n << " events): " << timer.GetElapsedTime() << Endl;
+   if (results.GetSize() != n)
+      Log() << kFATAL << Prefix() << GetMethodName() << " answered " << results.GetSize() << " of " << n << " events" << Endl;
    if (analysisType == Types::kRegression)
-      AddRegressionOutput(type);
+      PlotDeviations(type);
    else if (analysisType == Types::kMulticlass)
-      AddMulticlassOutput(type);
-   else
-      AddClassifierOutput(type);
+      PlotMulticlass(type);
 }
 
-void MethodBase::FinishOutput(Types::ETreeType type, Double_t seconds, const TString &elapsed)
+Results &MethodBase::GetResults(Types::ETreeType type) const
 {
-   Log() << kINFO << DatasetPrefix() << "Evaluation of " << GetMethodName() << " on " << (type == Types::kTraining ? "training"
-      : "testing")
-         << " sample (" << Data()->GetNEvents() << " events)" << Endl;
-   Log() << kINFO << "Elapsed time for evaluation of " << Data()->GetNEvents() << " events: " << elapsed << Endl;
-   if (type == Types::kTesting)
-      SetTestTime(seconds);
+   Results *results = Data()->GetResults(GetMethodName(), type, Types::kMaxAnalysisType);
+   if (!results || results->GetSize() != Data()->GetNEvents(type))
+      Log() << kFATAL << Prefix() << GetMethodName() << " has no answers for the "
+            << (type == Types::kTraining ? "training" : "test") << " sample: call TrainAllMethods, TestAllMethods first" << Endl;
+   return *results;
 }
 
-void MethodBase::AddClassifierOutput(Types::ETreeType type)
-{
-   Data()->SetCurrentType(type);
-   auto *results = static_cast<ResultsClassification *>(Data()->GetResults(GetMethodName(), type, Types::kClassification));
-   const Long64_t n = Data()->GetNEvents();
-   Timer timer(n, GetName());
-   const std::vector<Double_t> values = GetMvaValues(0, n, true);
-   FinishOutput(type, timer.ElapsedSeconds(), timer.GetElapsedTime());
-   if (Long64_t(values.size()) != n)
-      Log() << kFATAL << DatasetPrefix() << GetMethodName() << " gave " << values.size() << " responses for " << n << " events" << Endl;
-   results->Resize(n);
-   for (Long64_t i = 0; i < n; ++i)
-      results->SetValue(values[i], i, DataInfo().IsSignal(Data()->GetEvent(i, type)));
-}
-
-void MethodBase::AddRegressionOutput(Types::ETreeType type)
-{
-   Data()->SetCurrentType(type);
-   auto *results = static_cast<ResultsRegression *>(Data()->GetResults(GetMethodName(), type, Types::kRegression));
-   const Long64_t n = Data()->GetNEvents();
-   Timer timer(n, GetName());
-   results->Resize(n);
-   for (Long64_t i = 0; i < n; ++i) {
-      Data()->SetCurrentEvent(i);
-      std::vector<Float_t> values = GetRegressionValues();
-      results->SetValue(values, i);
-      timer.DrawProgressBar(i);
-   }
-   FinishOutput(type, timer.ElapsedSeconds(), timer.GetElapsedTime());
-   results->Delete();
-   results->CreateDeviationHistograms(GetTestvarName() + (type == Types::kTraining ? "train" : "test"));
-}
-
-void MethodBase::AddMulticlassOutput(Types::ETreeType type)
-{
-   Data()->SetCurrentType(type);
-   auto *results = static_cast<ResultsMulticlass *>(Data()->GetResults(GetMethodName(), type, Types::kMulticlass));
-   const Long64_t n = Data()->GetNEvents();
-   Timer timer(n, GetName());
-   results->Resize(n);
-   for (Long64_t i = 0; i < n; ++i) {
-      Data()->SetCurrentEvent(i);
-      std::vector<Float_t> values = GetMulticlassValues();
-      results->SetValue(values, i);
-      timer.DrawProgressBar(i);
-   }
-   FinishOutput(type, timer.ElapsedSeconds(), timer.GetElapsedTime());
-   results->Delete();
-   results->CreateMulticlassHistos(GetTestvarName() + (type == Types::kTraining ? "_Train" : "_Test"), fNbinsMVAoutput, fNbinsH);
-}
+// ---------------------------------------------------------------------------------------- answers
 
 void MethodBase::NoErrorCalc(Double_t *const err, Double_t *const errUpper)
 {
@@ -281,144 +157,83 @@ void MethodBase::NoErrorCalc(Double_t *const err, Double_t *const errUpper)
 }
 
 namespace {
-/// Puts a pointer in place and takes it away again, also when an exception leaves.
-template <class T>
+
+/// Puts an event in place and takes it away again, also when an exception leaves.
 class Temporarily {
 public:
-   Temporarily(T *&place, T *value) : fPlace(place), fBefore(place) { place = value; }
-   ~Temporarily() { fPlace = fBefore; }
+   Temporarily(const Event *&place, const Event *event) : fPlace(place) { place = event; }
+   ~Temporarily() { fPlace = nullptr; }
 
 private:
-   T *&fPlace;
-   T *fBefore;
+   const Event *&fPlace;
 };
+
 } // namespace
 
 Double_t MethodBase::GetMvaValue(const Event *const ev, Double_t *err, Double_t *errUpper)
 {
-   Temporarily<const Event> guard(fTmpEvent, ev);
+   const Temporarily guard(fTmpEvent, ev);
    return GetMvaValue(err, errUpper);
 }
 
 const std::vector<Float_t> &MethodBase::GetRegressionValues(const Event *const ev)
 {
-   Temporarily<const Event> guard(fTmpEvent, ev);
+   const Temporarily guard(fTmpEvent, ev);
    return GetRegressionValues();
 }
 
 const std::vector<Float_t> &MethodBase::GetMulticlassValues(const Event *const ev)
 {
-   Temporarily<const Event> guard(fTmpEvent, ev);
+   const Temporarily guard(fTmpEvent, ev);
    return GetMulticlassValues();
 }
 
-namespace {
-const std::vector<Float_t> gNoValues;
-}
-
-const std::vector<Float_t> &MethodBase::GetRegressionValues()
-{
-   return gNoValues;
-}
-const std::vector<Float_t> &MethodBase::GetMulticlassValues()
-{
-   return gNoValues;
-}
-const std::vector<Float_t> &MethodBase::GetTrainingHistory(const char *)
-{
-   return gNoValues;
-}
-
-std::vector<Double_t> MethodBase::GetMvaValues(Long64_t firstEvt, Long64_t lastEvt, Bool_t logProgress)
+std::vector<Double_t> MethodBase::GetMvaValues(Long64_t firstEvt, Long64_t lastEvt, Bool_t)
 {
    const Long64_t n = Data()->GetNEvents();
    firstEvt = std::max<Long64_t>(firstEvt, 0);
    if (firstEvt > lastEvt || lastEvt > n)
       lastEvt = n;
-   std::vector<Double_t> values(std::max<Long64_t>(lastEvt - firstEvt, 0));
-   Timer timer(values.size(), GetName());
-   for (size_t i = 0; i < values.size(); ++i) {
-      Data()->SetCurrentEvent(firstEvt + i);
-      values[i] = GetMvaValue();
-      if (logProgress)
-         timer.DrawProgressBar(i);
+   std::vector<Double_t> values;
+   for (Long64_t i = firstEvt; i < lastEvt; ++i) {
+      Data()->SetCurrentEvent(i);
+      values.push_back(GetMvaValue());
    }
    return values;
-}
-
-std::vector<Double_t> MethodBase::GetDataMvaValues(DataSet *data, Long64_t firstEvt, Long64_t lastEvt, Bool_t logProgress)
-{
-   Temporarily<DataSet> guard(fTmpData, data);
-   return GetMvaValues(firstEvt, lastEvt, logProgress);
-}
-
-Double_t MethodBase::GetProba(const Event *)
-{
-   return GetProba(0., 0.5);
-}
-
-Double_t MethodBase::GetProba(Double_t, Double_t)
-{
-   Log() << kWARNING << DatasetPrefix() << "<GetProba> MVA PDFs for Signal and Background don't exist: the embedded host makes none"
-      << Endl;
-   return -1.0;
-}
-
-Double_t MethodBase::GetRarity(Double_t, Types::ESBType) const
-{
-   Log() << kWARNING << DatasetPrefix() << "<GetRarity> The required MVA PDF does not exist: the embedded host makes none" << Endl;
-   return 0.0;
-}
-
-Bool_t MethodBase::IsSignalLike(Double_t mvaVal)
-{
-   return mvaVal * fSignalReferenceCutOrientation > fSignalReferenceCut * fSignalReferenceCutOrientation;
 }
 
 const std::vector<Event *> &MethodBase::GetEventCollection(Types::ETreeType type)
 {
    const std::vector<Event *> &events = Data()->GetEventCollection(type);
-   if (GetTransformationHandler().GetNumOfTransformations() == 0)
+   if (fTransformation.GetTransformationList().GetSize() == 0)
       return events;
-   const std::vector<Event *> *&transformed = fEventCollections.at(Data()->TreeIndex(type));
-   if (!transformed)
-      transformed = GetTransformationHandler().CalcTransformations(events, kTRUE);
-   return *transformed;
+   const int sample = type == Types::kTraining ? 0 : 1;
+   if (fTransformedEvents[sample].empty())
+      for (const Event *event : events) {
+         fTransformedEvents[sample].push_back(std::make_unique<Event>(*GetEvent(event)));
+         fEventCollections[sample].push_back(fTransformedEvents[sample].back().get());
+      }
+   return fEventCollections[sample];
 }
 
-TDirectory *MethodBase::MethodBaseDir() const
-{
-   if (fMethodBaseDir || !fFile)
-      return fMethodBaseDir;
-   const auto below = [](TDirectory *parent, const TString &name, const TString &title) {
-      TDirectory *dir = parent->GetDirectory(name);
-      return dir ? dir : parent->mkdir(name, title);
-   };
-   TDirectory *dataset =
-      below(fFile, DataInfo().GetName(), Form("Base directory for dataset %s", DataInfo().GetName()));
-   const TString type = GetMethodTypeName();
-   fMethodBaseDir = dataset ? below(dataset, "Method_" + type, "Directory for all " + type + " methods") : nullptr;
-   if (!fMethodBaseDir)
-      Log() << kFATAL << DatasetPrefix() << "Unable to create the directory " << DataInfo().GetName() << "/Method_" << type << " in "
-            << fFile->GetName() << ": is the file open for writing?" << Endl;
-   return fMethodBaseDir;
-}
+// ---------------------------------------------------------------------------------------- places
 
 TDirectory *MethodBase::BaseDir() const
 {
-   if (fBaseDir)
-      return fBaseDir;
-   TDirectory *parent = MethodBaseDir();
-   if (!parent)
-      Log() << kFATAL << DatasetPrefix() << "BaseDir: there is no output file. Give the Factory a TFile, or ask IsSilentFile() first"
-         << Endl;
-   if (TDirectory *known = parent->GetDirectory(GetMethodName()))
-      return known;
-   TDirectory *dir = parent->mkdir(GetMethodName());
+   if (!fFile)
+      Log() << kFATAL << Prefix() << "BaseDir: there is no output file. Give the Factory a TFile, or ask IsSilentFile()" << Endl;
+   const TString path = TString(DataInfo().GetName()) + "/Method_" + GetMethodTypeName() + "/" + fMethodName;
+   TDirectory *dir = fFile->GetDirectory(path);
+   if (dir)
+      return dir;
+   dir = fFile->mkdir(path, "", kTRUE);
+   if (!dir)
+      Log() << kFATAL << Prefix() << "Unable to create the directory " << path << " in " << fFile->GetName()
+            << ": is the file open for writing?" << Endl;
    if (fModelPersistence) {
-      const TObjString path(gSystem->WorkingDirectory()), name(GetWeightFileName());
-      dir->WriteTObject(&path, "TrainingPath");
-      dir->WriteTObject(&name, "WeightFileName");
+      const TObjString directory(gSystem->WorkingDirectory()), file(GetWeightFileName());
+      dir->WriteTObject(&directory, "TrainingPath");
+      dir->WriteTObject(&file, "WeightFileName");
    }
    return dir;
 }
@@ -433,28 +248,57 @@ TString MethodBase::GetWeightFileName() const
 {
    if (fWeightFile != "")
       return fWeightFile;
-   return fFileDir + (fFileDir.EndsWith("/") ? "" : "/") + GetJobName() + "_" + GetMethodName() + "." +
-          gConfig().GetIONames().fWeightFileExtension + ".xml";
+   return fFileDir + "/" + GetJobName() + "_" + GetMethodName() + "." + gConfig().GetIONames().fWeightFileExtension + ".xml";
 }
 
 void MethodBase::PrintHelpMessage() const
 {
-   // with an options reference file the help goes there, so everything printed is turned into the file
-   std::streambuf *console = std::cout.rdbuf();
-   std::ofstream file;
-   if (gConfig().WriteOptionsReference()) {
-      file.open(GetReferenceFile(), std::ios::app);
-      if (!file.good())
-         Log() << kFATAL << "<PrintHelpMessage> Unable to append to output file: " << GetReferenceFile() << Endl;
-      std::cout.rdbuf(file.rdbuf());
-   }
-   const TString bold = gTools().Color("bold"), reset = gTools().Color("reset"), line(std::string(64, '=').c_str());
-   Log() << kINFO << bold << line << reset << Endl;
-   Log() << kINFO << bold << "H e l p   f o r   M V A   m e t h o d   [ " << GetName() << " ] :" << reset << Endl;
+   const std::string line(64, '=');
+   Log() << kINFO << line << Endl;
+   Log() << kINFO << "H e l p   f o r   M V A   m e t h o d   [ " << GetName() << " ] :" << Endl;
    GetHelpMessage();
    Log() << kINFO << "<Suppress this message by specifying \"!H\" in the booking option>" << Endl;
-   Log() << kINFO << bold << line << reset << Endl;
-   std::cout.rdbuf(console);
+   Log() << kINFO << line << Endl;
+}
+
+// ---------------------------------------------------------------------------------------- what a method tells of its training
+
+void Ranking::AddRank(const Rank &rank)
+{
+   const auto above = [](const Rank &a, const Rank &b) { return a.GetRankValue() > b.GetRankValue(); };
+   fRanks.insert(std::upper_bound(fRanks.begin(), fRanks.end(), rank, above), rank);
+}
+
+void Ranking::Print() const
+{
+   MsgLogger log(fContext.Data());
+   int width = 8;
+   for (const Rank &rank : fRanks)
+      width = std::max(width, int(rank.GetVariable().Length()));
+   const std::string line(width + 10 + std::max<Ssiz_t>(9, fDiscriminatorName.Length()), '-');
+   log << kHEADER << "Ranking result (top variable is best ranked)" << Endl;
+   log << kINFO << line << Endl;
+   log << kINFO << "Rank : " << std::setw(width) << std::left << "Variable" << " : " << fDiscriminatorName << Endl;
+   log << kINFO << line << Endl;
+   Int_t number = 0;
+   for (const Rank &rank : fRanks)
+      log << kINFO << std::setw(4) << std::right << ++number << " : " << std::setw(width) << std::left
+          << rank.GetVariable().Data() << " : " << Form("%3.3e", rank.GetRankValue()) << Endl;
+   log << kINFO << line << Endl;
+}
+
+void TrainingHistory::SaveHistory(TString name)
+{
+   for (const auto &[property, record] : fHistory) {
+      const Int_t n = record.size();
+      const Double_t first = record.front().first, last = record.back().first;
+      const Double_t width = n > 1 ? (last - first) / (n - 1) : 1.;
+      const TString title = "TrainingHistory_" + name + "_" + property;
+      TH1D hist(title, title, n, first - 0.5 * width, last + 0.5 * width);
+      for (Int_t i = 0; i < n; ++i)
+         hist.AddBinContent(i + 1, record[i].second);
+      hist.Write();
+   }
 }
 
 } // namespace TMVA

@@ -1,36 +1,30 @@
 /// \file
-/// The weights file: everything of MethodBase that writes or reads XML.
+/// The weights file, and the frame of the standalone response class.
 #include "TMVA/MethodBase.h"
 
-#include <algorithm>
-#include <fstream>
-#include <functional>
-#include <iterator>
-#include <string>
+#include "TMVA/Tools.h"
+#include "TMVA/Version.h"
 
+#include "RVersion.h"
 #include "TDatime.h"
 #include "TSystem.h"
 
-#include "TMVA/Tools.h"
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <string>
 
 namespace TMVA {
 
 namespace {
-/// A parsed or a new document, freed at the end.
-class Document {
-public:
-   explicit Document(XMLDocPointer_t doc) : fDoc(doc) {}
-   ~Document()
-   {
-      if (fDoc)
-         gTools().xmlengine().FreeDoc(fDoc);
-   }
-   XMLDocPointer_t Get() const { return fDoc; }
-   void *Root() const { return fDoc ? gTools().xmlengine().DocGetRootElement(fDoc) : nullptr; }
 
-private:
-   XMLDocPointer_t fDoc;
-};
+/// A parsed or a new document, freed at the end.
+using Document = std::unique_ptr<void, void (*)(void *)>;
+
+Document Own(XMLDocPointer_t document)
+{
+   return {document, [](void *doc) { gTools().xmlengine().FreeDoc(doc); }};
+}
 
 void AddInfo(void *node, const TString &name, const TString &value)
 {
@@ -39,14 +33,34 @@ void AddInfo(void *node, const TString &name, const TString &value)
    gTools().AddAttr(info, "value", value);
 }
 
-TString UserName()
+/// An attribute of all children.
+std::vector<TString> AttributeOfAll(void *node, const char *attribute)
 {
-   const std::unique_ptr<UserGroup_t> user(gSystem->GetUserInfo());
-   return user ? user->fUser : TString("unknown");
+   std::vector<TString> values;
+   for (void *child = gTools().GetChild(node); child; child = gTools().GetNextChild(child)) {
+      values.emplace_back();
+      gTools().ReadAttr(child, attribute, values.back());
+   }
+   return values;
 }
 
+/// <Variables NVar="2"> <Variable VarIndex="0" .../> ...
+void AddList(void *parent, const TString &item, const char *countAttr, const char *indexAttr,
+             const std::vector<VariableInfo> &infos)
+{
+   void *list = gTools().AddChild(parent, item + "s");
+   gTools().AddAttr(list, countAttr, infos.size());
+   for (size_t i = 0; i < infos.size(); ++i) {
+      void *node = gTools().AddChild(list, item);
+      gTools().AddAttr(node, indexAttr, i);
+      infos[i].AddToXML(node);
+   }
+}
+
+} // namespace
+
 /// Whether a weights file has its end: TXMLEngine says nothing of a full disk.
-bool IsWhole(const TString &name)
+static bool IsWhole(const TString &name)
 {
    std::ifstream file(name, std::ios::binary | std::ios::ate);
    const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : 0;
@@ -55,50 +69,35 @@ bool IsWhole(const TString &name)
    return end.find("</MethodSetup>") != std::string::npos;
 }
 
-/// "6.40.00 [403456]" -> 403456
-UInt_t VersionCode(const TString &text)
-{
-   return TString(text(text.Index("[") + 1, text.Length())).Atoi();
-}
-} // namespace
-
-TString MethodBase::GetTrainingTMVAVersionString() const
-{
-   return Form("%u.%u.%u", fTMVATrainingVersion >> 16 & 0xff, fTMVATrainingVersion >> 8 & 0xff, fTMVATrainingVersion & 0xff);
-}
-
-TString MethodBase::GetTrainingROOTVersionString() const
-{
-   return Form("%u.%02u/%02u", fROOTTrainingVersion >> 16 & 0xff, fROOTTrainingVersion >> 8 & 0xff, fROOTTrainingVersion & 0xff);
-}
-
 void MethodBase::WriteStateToFile() const
 {
    const TString name = GetWeightFileName(), unfinished = name + ".unfinished";
-   Log() << kINFO << "Creating xml weight file: " << gTools().Color("lightblue") << name << gTools().Color("reset") << Endl;
+   Log() << kINFO << "Creating xml weight file: " << name << Endl;
    {
       TXMLEngine &xml = gTools().xmlengine();
-      Document doc(xml.NewDoc());
+      const Document doc = Own(xml.NewDoc());
       void *root = gTools().AddChild(nullptr, "MethodSetup", "", true);
-      xml.DocSetRootElement(doc.Get(), root);
+      xml.DocSetRootElement(doc.get(), root);
       gTools().AddAttr(root, "Method", GetMethodTypeName() + "::" + GetMethodName());
       WriteStateToXML(root);
-      xml.SaveDoc(doc.Get(), unfinished);
+      xml.SaveDoc(doc.get(), unfinished);
    }
    // a file that was there before is replaced by a complete one or not at all
    if (!IsWhole(unfinished) || gSystem->Rename(unfinished, name) != 0) {
       gSystem->Unlink(unfinished);
-      Log() << kFATAL << DatasetPrefix() << "The weights file " << name
-         << " cannot be written: is the directory there, and writable, and is there room on the disk?" << Endl;
+      Log() << kFATAL << Prefix() << "The weights file " << name
+            << " cannot be written: is its folder there, and writable, and is there room on the disk?" << Endl;
    }
 }
 
 void MethodBase::WriteStateToXML(void *parent) const
 {
+   const std::unique_ptr<UserGroup_t> user(gSystem->GetUserInfo());
    void *general = gTools().AddChild(parent, "GeneralInfo");
-   AddInfo(general, "TMVA Release", GetTrainingTMVAVersionString() + " [" + gTools().StringFromInt(fTMVATrainingVersion) + "]");
-   AddInfo(general, "ROOT Release", GetTrainingROOTVersionString() + " [" + gTools().StringFromInt(fROOTTrainingVersion) + "]");
-   AddInfo(general, "Creator", UserName());
+   AddInfo(general, "TMVA Release", TString::Format("%s [%d]", TMVA_RELEASE, TMVA_VERSION_CODE));
+   AddInfo(general, "ROOT Release", TString::Format("%d.%02d/%02d [%d]", ROOT_VERSION_MAJOR, ROOT_VERSION_MINOR,
+                                                    ROOT_VERSION_PATCH, ROOT_VERSION_CODE));
+   AddInfo(general, "Creator", user ? user->fUser : TString("unknown"));
    AddInfo(general, "Date", TDatime().AsString());
    AddInfo(general, "Host", gSystem->GetBuildNode());
    AddInfo(general, "Dir", gSystem->WorkingDirectory());
@@ -106,149 +105,77 @@ void MethodBase::WriteStateToXML(void *parent) const
    AddInfo(general, "TrainingTime", gTools().StringFromDouble(GetTrainTime()));
    AddInfo(general, "AnalysisType", DoRegression() ? "Regression" : DoMulticlass() ? "Multiclass" : "Classification");
    AddOptionsXMLTo(parent);
-   AddVarsXMLTo(parent);
-   AddSpectatorsXMLTo(parent);
-   AddClassesXMLTo(parent);
+   AddList(parent, "Variable", "NVar", "VarIndex", DataInfo().GetVariableInfos());
+   AddList(parent, "Spectator", "NSpec", "SpecIndex", DataInfo().GetSpectatorInfos());
+   void *classes = gTools().AddChild(parent, "Classes");
+   gTools().AddAttr(classes, "NClass", DataInfo().GetNClasses());
+   for (UInt_t i = 0; i < DataInfo().GetNClasses(); ++i) {
+      void *node = gTools().AddChild(classes, "Class");
+      gTools().AddAttr(node, "Name", DataInfo().GetClassInfo(i)->GetName());
+      gTools().AddAttr(node, "Index", i);
+   }
    if (DoRegression())
-      AddTargetsXMLTo(parent);
-   GetTransformationHandler(false).AddXMLTo(parent);
+      AddList(parent, "Target", "NTrgt", "TargetIndex", DataInfo().GetTargetInfos());
+   fTransformation.AddXMLTo(parent);
    gTools().AddChild(parent, "MVAPdfs");
    AddWeightsXMLTo(parent);
-}
-
-void MethodBase::AddVarsXMLTo(void *parent) const
-{
-   void *list = gTools().AddChild(parent, "Variables");
-   gTools().AddAttr(list, "NVar", DataInfo().GetNVariables());
-   for (UInt_t i = 0; i < DataInfo().GetNVariables(); ++i) {
-      void *node = gTools().AddChild(list, "Variable");
-      gTools().AddAttr(node, "VarIndex", i);
-      DataInfo().GetVariableInfo(i).AddToXML(node);
-   }
-}
-
-void MethodBase::AddSpectatorsXMLTo(void *parent) const
-{
-   void *list = gTools().AddChild(parent, "Spectators");
-   UInt_t index = 0;
-   for (const VariableInfo &info : DataInfo().GetSpectatorInfos()) {
-      if (info.GetVarType() == 'C') // a category cut is no spectator of the method
-         continue;
-      void *node = gTools().AddChild(list, "Spectator");
-      gTools().AddAttr(node, "SpecIndex", index++);
-      info.AddToXML(node);
-   }
-   gTools().AddAttr(list, "NSpec", index);
-}
-
-void MethodBase::AddClassesXMLTo(void *parent) const
-{
-   void *list = gTools().AddChild(parent, "Classes");
-   gTools().AddAttr(list, "NClass", DataInfo().GetNClasses());
-   for (UInt_t i = 0; i < DataInfo().GetNClasses(); ++i) {
-      void *node = gTools().AddChild(list, "Class");
-      gTools().AddAttr(node, "Name", DataInfo().GetClassInfo(i)->GetName());
-      gTools().AddAttr(node, "Index", DataInfo().GetClassInfo(i)->GetNumber());
-   }
-}
-
-void MethodBase::AddTargetsXMLTo(void *parent) const
-{
-   void *list = gTools().AddChild(parent, "Targets");
-   gTools().AddAttr(list, "NTrgt", DataInfo().GetNTargets());
-   for (UInt_t i = 0; i < DataInfo().GetNTargets(); ++i) {
-      void *node = gTools().AddChild(list, "Target");
-      gTools().AddAttr(node, "TargetIndex", i);
-      DataInfo().GetTargetInfo(i).AddToXML(node);
-   }
 }
 
 void MethodBase::ReadStateFromFile()
 {
    const TString name = GetWeightFileName();
-   Log() << kINFO << "Reading weight file: " << gTools().Color("lightblue") << name << gTools().Color("reset") << Endl;
-   if (!name.EndsWith(".xml"))
-      Log() << kFATAL << DatasetPrefix() << "<ReadStateFromFile> " << name << " is no .xml file; the older text format is not read"
-         << Endl;
+   Log() << kINFO << "Reading weight file: " << name << Endl;
    if (gSystem->AccessPathName(name))
-      Log() << kFATAL << DatasetPrefix() << "<ReadStateFromFile> Unable to open input weight file: " << name << Endl;
-   Document doc(gTools().xmlengine().ParseFile(name, gTools().xmlenginebuffersize()));
-   if (!doc.Root())
-      Log() << kFATAL << DatasetPrefix() << "<ReadStateFromFile> " << name << " is no complete XML file" << Endl;
-   ReadStateFromXML(doc.Root());
+      Log() << kFATAL << Prefix() << "<ReadStateFromFile> Unable to open input weight file: " << name << Endl;
+   const Document doc = Own(gTools().xmlengine().ParseFile(name, gTools().xmlenginebuffersize()));
+   ReadStateFromXML(doc.get());
 }
 
 void MethodBase::ReadStateFromXMLString(const char *xmlstr)
 {
-   Document doc(gTools().xmlengine().ParseString(xmlstr));
-   if (!doc.Root())
-      Log() << kFATAL << DatasetPrefix() << "<ReadStateFromXMLString> The text is no complete XML" << Endl;
-   ReadStateFromXML(doc.Root());
+   const Document doc = Own(gTools().xmlengine().ParseString(xmlstr));
+   ReadStateFromXML(doc.get());
 }
 
-void MethodBase::ReadStateFromStream(std::istream &)
+void MethodBase::ReadStateFromXML(void *document)
 {
-   Log() << kFATAL << DatasetPrefix()
-      << "<ReadStateFromStream> The text format of TMVA 3 is not read: train again, or convert the file with a "
-         << "ROOT that comes with TMVA" << Endl;
-}
-
-void MethodBase::ReadStateFromStream(TFile &)
-{
-   Log() << kFATAL << DatasetPrefix() << "<ReadStateFromStream> Weights in a ROOT file, as of TMVA 3, are not read" << Endl;
-}
-
-void MethodBase::ReadStateFromXML(void *methodNode)
-{
+   void *methodNode = document ? gTools().xmlengine().DocGetRootElement(document) : nullptr;
+   if (!methodNode)
+      Log() << kFATAL << Prefix() << "The weights of " << GetMethodName() << " are no complete XML document" << Endl;
    TString method;
    gTools().ReadAttr(methodNode, "Method", method);
    const Ssiz_t colons = method.Index("::");
    fMethodName = colons < 0 ? method : TString(method(colons + 2, method.Length()));
-   SetTestvarName();
-   Log() << kHEADER << DatasetPrefix() << "Read method \"" << GetMethodName() << "\" of type \"" << GetMethodTypeName() << "\"" << Endl;
-
-   const std::map<TString, std::function<void(void *)>> readers = {
-      {"GeneralInfo", [this](void *node) { ReadGeneralInfo(node); }},
-      {"Options",
-       [this](void *node) {
-          ReadOptionsFromXML(node);
-          ParseOptions();
-       }},
-      {"Variables",
-       [this](void *node) {
-          CheckVariablesOfXML(node, "variable", "NVar", "VarIndex", DataInfo().GetVariableInfos(), DataInfo().GetNVariables());
-       }},
-      {"Spectators",
-       [this](void *node) {
-          CheckVariablesOfXML(node, "spectator", "NSpec", "SpecIndex", DataInfo().GetSpectatorInfos(),
-             DataInfo().GetNSpectators(kFALSE));
-       }},
-      {"Classes", [this](void *node) { ReadClassesFromXML(node); }},
-      {"Targets", [this](void *node) { ReadTargetsFromXML(node); }},
-      {"Transformations", [this](void *node) { GetTransformationHandler().ReadFromXML(node); }},
-      {"MVAPdfs",
-       [this](void *node) {
-          if (gTools().GetChild(node))
-             Log() << kWARNING << DatasetPrefix()
-                << "The PDFs of the response in the weights file are not read: GetProba and GetRarity have no answer" << Endl;
-          fHasMVAPdfs = kFALSE;
-       }},
-      {"Weights", [this](void *node) { ReadWeightsFromXML(node); }}};
-
+   Log() << kHEADER << Prefix() << "Read method \"" << GetMethodName() << "\" of type \"" << GetMethodTypeName() << "\"" << Endl;
    bool hasWeights = false;
    for (void *node = gTools().GetChild(methodNode); node; node = gTools().GetNextChild(node)) {
       const TString name = gTools().GetName(node);
-      const auto reader = readers.find(name);
-      if (reader == readers.end())
-         Log() << kWARNING << DatasetPrefix() << "Unparsed XML node: '" << name << "'" << Endl;
-      else
-         reader->second(node);
-      hasWeights = hasWeights || name == "Weights";
+      if (name == "GeneralInfo") {
+         ReadGeneralInfo(node);
+      } else if (name == "Options") {
+         ReadOptionsFromXML(node);
+         ParseOptions();
+      } else if (name == "Variables") {
+         CheckVariablesOfXML(node, "variable", DataInfo().GetVariableInfos());
+      } else if (name == "Spectators") {
+         CheckVariablesOfXML(node, "spectator", DataInfo().GetSpectatorInfos());
+      } else if (name == "Classes" && DataInfo().GetNClasses() == 0) {
+         for (const TString &known : AttributeOfAll(node, "Name"))
+            DataInfo().AddClass(known);
+      } else if (name == "Targets" && DataInfo().GetNTargets() == 0) {
+         for (const TString &known : AttributeOfAll(node, "Expression"))
+            DataInfo().AddTarget(known, "", "", 0, 0);
+      } else if (name == "Transformations") {
+         fTransformation.ReadFromXML(node);
+      } else if (name == "Weights") {
+         ReadWeightsFromXML(node);
+         hasWeights = true;
+      } else if (name != "MVAPdfs" && name != "Classes" && name != "Targets") {
+         Log() << kWARNING << Prefix() << "Unparsed XML node: '" << name << "'" << Endl;
+      }
    }
    if (!hasWeights)
-      Log() << kFATAL << DatasetPrefix() << "The weights file of " << method << " has no node <Weights>" << Endl;
-   if (GetTransformationHandler().GetCallerName() == "")
-      GetTransformationHandler().SetCallerName(GetName());
+      Log() << kFATAL << Prefix() << "The weights file of " << method << " has no node <Weights>" << Endl;
 }
 
 void MethodBase::ReadGeneralInfo(void *node)
@@ -256,82 +183,144 @@ void MethodBase::ReadGeneralInfo(void *node)
    for (void *info = gTools().GetChild(node); info; info = gTools().GetNextChild(info)) {
       TString name, value;
       gTools().ReadAttr(info, "name", name);
-      if (!gTools().HasAttr(info, "value"))
-         continue;
-      gTools().ReadAttr(info, "value", value);
-      if (name == "TrainingTime") {
+      if (gTools().HasAttr(info, "value"))
+         gTools().ReadAttr(info, "value", value);
+      if (name == "TrainingTime")
          fTrainTime = value.Atof();
-      } else if (name == "AnalysisType") {
-         value.ToLower();
-         static const std::map<TString, Types::EAnalysisType> types = {
-            {"regression", Types::kRegression}, {"classification", Types::kClassification}, {"multiclass", Types::kMulticlass}};
-         const auto type = types.find(value);
-         if (type == types.end())
-            Log() << kFATAL << DatasetPrefix() << "Analysis type " << value << " is not known." << Endl;
-         SetAnalysisType(type->second);
-      } else if (name == "TMVA Release" || name == "TMVA") {
-         fTMVATrainingVersion = VersionCode(value);
-         Log() << kINFO << "MVA method was trained with TMVA Version: " << GetTrainingTMVAVersionString() << Endl;
-      } else if (name == "ROOT Release" || name == "ROOT") {
-         fROOTTrainingVersion = VersionCode(value);
-         Log() << kINFO << "MVA method was trained with ROOT Version: " << GetTrainingROOTVersionString() << Endl;
-      }
+      else if (name == "AnalysisType")
+         SetAnalysisType(value.EqualTo("regression", TString::kIgnoreCase)   ? Types::kRegression
+                         : value.EqualTo("multiclass", TString::kIgnoreCase) ? Types::kMulticlass
+                                                                             : Types::kClassification);
+      else if (name == "TMVA Release" || name == "ROOT Release")
+         Log() << kINFO << "MVA method was trained with " << name << ": " << value << Endl;
    }
 }
 
-void MethodBase::CheckVariablesOfXML(void *node, const char *kind, const char *countAttr, const char *indexAttr,
-                                     std::vector<VariableInfo> &declared, UInt_t nDeclared)
+void MethodBase::CheckVariablesOfXML(void *node, const char *kind, const std::vector<VariableInfo> &declared) const
 {
-   UInt_t nRead = 0;
-   gTools().ReadAttr(node, countAttr, nRead);
-   if (nRead != nDeclared)
-      Log() << kFATAL << DatasetPrefix() << "You declared " << nDeclared << " " << kind << "s in the Reader while there are "
-         << nRead << " "
-            << kind << "s declared in the file" << Endl;
-   std::vector<const VariableInfo *> expected;
-   for (const VariableInfo &info : declared)
-      if (TString(kind) == "variable" || info.GetVarType() != 'C')
-         expected.push_back(&info);
-   for (void *child = gTools().GetChild(node); child; child = gTools().GetNextChild(child)) {
-      UInt_t index = 0;
-      TString expression;
-      gTools().ReadAttr(child, indexAttr, index);
-      gTools().ReadAttr(child, "Expression", expression);
-      if (index >= expected.size() || expected[index]->GetExpression() != expression)
-         Log() << kFATAL << DatasetPrefix() << "The " << kind << " number " << index << " was declared to the Reader as \""
-               << (index < expected.size() ? expected[index]->GetExpression() : TString("none")) << "\" but the weights file has \""
-                  << expression
+   const std::vector<TString> names = AttributeOfAll(node, "Expression");
+   for (size_t i = 0; i < std::min(names.size(), declared.size()); ++i)
+      if (declared[i].GetExpression() != names[i])
+         Log() << kFATAL << Prefix() << "The " << kind << " number " << i << " was declared to the Reader as \""
+               << declared[i].GetExpression() << "\" but the weights file has \"" << names[i]
                << "\" there. Declare the same expressions in the same order as in the training" << Endl;
-   }
+   if (names.size() != declared.size())
+      Log() << kFATAL << Prefix() << "You declared " << declared.size() << " " << kind << "s in the Reader while there are "
+            << names.size() << " " << kind << "s declared in the file" << Endl;
 }
 
-void MethodBase::ReadClassesFromXML(void *node)
-{
-   if (DataInfo().GetNClasses() == 0) {
-      UInt_t n = 0;
-      gTools().ReadAttr(node, "NClass", n);
-      void *child = gTools().GetChild(node);
-      for (UInt_t i = 0; !child && i < n; ++i)
-         DataInfo().AddClass(Form("class%u", i));
-      for (; child; child = gTools().GetNextChild(child)) {
-         TString name;
-         gTools().ReadAttr(child, "Name", name);
-         DataInfo().AddClass(name);
+// ---------------------------------------------------------------------------------------- class file
+
+namespace {
+
+/// @ stands for the name of the class, @N for the number of inputs, @INPUTS for their expressions, quoted.
+const char *const kClassHead = R"(
+#ifndef IClassifierReader__def
+#define IClassifierReader__def
+
+class IClassifierReader {
+
+ public:
+
+   IClassifierReader() : fStatusIsClean( true ) {}
+   virtual ~IClassifierReader() {}
+
+   // the response; the values stand in the order of the names given to the constructor of the class below
+   virtual double GetMvaValue( const std::vector<double>& inputValues ) const = 0;
+
+   // false when the constructor found that something does not fit
+   bool IsStatusClean() const { return fStatusIsClean; }
+
+ protected:
+
+   bool fStatusIsClean;
+};
+
+#endif
+
+class @ : public IClassifierReader {
+
+ public:
+
+   @( std::vector<std::string>& theInputVars ) : fClassName( "@" ), fNvars( @N )
+   {
+      const char* inputVars[] = { @INPUTS };
+      fStatusIsClean = theInputVars.size() == fNvars;
+      for (size_t ivar = 0; fStatusIsClean && ivar < fNvars; ivar++)
+         fStatusIsClean = theInputVars[ivar] == inputVars[ivar];
+      if (!fStatusIsClean) {
+         std::cout << "Problem in class \"" << fClassName << "\": the input variables are, in this order:" << std::endl;
+         for (size_t ivar = 0; ivar < fNvars; ivar++)
+            std::cout << "   " << inputVars[ivar] << std::endl;
       }
+      Initialize();
    }
-   const ClassInfo *signal = DataInfo().GetClassInfo("Signal"), *background = DataInfo().GetClassInfo("Background");
-   fSignalClass = signal ? signal->GetNumber() : 0;
-   fBackgroundClass = background ? background->GetNumber() : 1;
-}
 
-void MethodBase::ReadTargetsFromXML(void *node)
+   virtual ~@() {
+      Clear(); // method-specific
+   }
+
+   double GetMvaValue( const std::vector<double>& inputValues ) const;
+
+ private:
+
+   // method-specific destructor
+   void Clear();
+
+   // common member variables
+   const char* fClassName;
+   const size_t fNvars;
+   size_t GetNvar() const { return fNvars; }
+
+   // initialize internal variables
+   void Initialize();
+   double GetMvaValue__( const std::vector<double>& inputValues ) const;
+)";
+
+/// After what the method writes, which closes the class. @TRANSFORM stands for a transformation of iV.
+const char *const kClassTail = R"(
+inline double @::GetMvaValue( const std::vector<double>& inputValues ) const
 {
-   if (DataInfo().GetNTargets() != 0 || !DoRegression())
-      return;
-   for (void *child = gTools().GetChild(node); child; child = gTools().GetNextChild(child)) {
-      TString expression;
-      gTools().ReadAttr(child, "Expression", expression);
-      DataInfo().AddTarget(expression, "", "", 0, 0);
+   if (!IsStatusClean() || inputValues.size() != fNvars) {
+      std::cout << "Problem in class \"" << fClassName << "\": cannot return classifier response, because "
+                << (IsStatusClean() ? "the number of input values is wrong" : "status is dirty") << std::endl;
+      return 0;
+   }
+   std::vector<double> iV( inputValues );
+   @TRANSFORMreturn GetMvaValue__( iV );
+}
+)";
+
+} // namespace
+
+void MethodBase::MakeClass(const TString &theClassFileName) const
+{
+   const TString own = fFileDir + "/" + GetJobName() + "_" + GetMethodName() + ".class.C";
+   const TString file = theClassFileName != "" ? theClassFileName : own;
+   const TString name = "Read" + GetMethodName();
+   const bool transforms = fTransformation.GetTransformationList().GetSize() > 0;
+   Log() << kINFO << "Creating standalone class: " << file << Endl;
+   std::ofstream fout(file);
+   fout << "// Class: " << name << "\n// Automatically generated by MethodBase::MakeClass\n//\n// Method         : "
+        << GetMethodTypeName() << "::" << GetMethodName() << "\n// TMVA Release   : " << TMVA_RELEASE << "\n// ROOT Release   : "
+        << ROOT_RELEASE << "\n// Date           : " << TDatime().AsString() << "\n\n"
+        << "#include <array>\n#include <cmath>\n#include <iostream>\n#include <string>\n#include <vector>\n";
+   MakeClassSpecificHeader(fout, name);
+   TString inputs;
+   for (const VariableInfo &info : DataInfo().GetVariableInfos())
+      inputs += (inputs == "" ? "\"" : ", \"") + TString(info.GetExpression()).ReplaceAll("\"", "\\\"") + "\"";
+   fout << TString(kClassHead).ReplaceAll("@INPUTS", "\1").ReplaceAll("@N", gTools().StringFromInt(GetNvar()))
+              .ReplaceAll("@", name).ReplaceAll("\1", inputs);
+   if (transforms)
+      fTransformation.MakeFunction(fout, name, 1);
+   fout << "\n   // private members (method specific)\n";
+   MakeClassSpecific(fout, name);
+   fout << TString(kClassTail).ReplaceAll("@TRANSFORM", transforms ? "Transform( iV );\n   " : "").ReplaceAll("@", name);
+   if (transforms)
+      fTransformation.MakeFunction(fout, name, 2);
+   if (!fout.flush()) {
+      gSystem->Unlink(file); // no half of it is left
+      Log() << kFATAL << "<MakeClass> Unable to write " << file << Endl;
    }
 }
 

@@ -6,94 +6,27 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
+#include <numeric>
 
 namespace TMVA {
 
-namespace {
-
-using Events = std::vector<std::tuple<Float_t, Float_t, Bool_t>>;
-
-void CheckSizes(std::size_t values, std::size_t others, const char *what)
+ROCCurve::ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal, const std::vector<Float_t> &weights)
 {
-   if (values == others)
-      return;
-   MsgLogger log(std::string("ROCCurve"));
-   log << kFATAL << "There are " << values << " values, but " << others << " " << what << Endl;
-}
-
-Events Label(const std::vector<Float_t> &values, const std::vector<Float_t> *weights, Bool_t isSignal)
-{
-   if (weights)
-      CheckSizes(values.size(), weights->size(), "weights");
-   Events events;
-   for (std::size_t i = 0; i < values.size(); ++i)
-      events.emplace_back(values[i], weights ? (*weights)[i] : 1, isSignal);
-   return events;
-}
-
-Events Label(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal, const std::vector<Float_t> *weights)
-{
-   CheckSizes(values.size(), isSignal.size(), "signal flags");
-   Events events = Label(values, weights, kTRUE);
-   for (std::size_t i = 0; i < values.size(); ++i)
-      std::get<2>(events[i]) = isSignal[i];
-   return events;
-}
-
-Events Join(Events events, const Events &more)
-{
-   events.insert(events.end(), more.begin(), more.end());
-   return events;
-}
-
-} // namespace
-
-ROCCurve::ROCCurve(const Events &events)
-{
-   Build(events);
-}
-
-ROCCurve::ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal,
-                   const std::vector<Float_t> &weights)
-{
-   Build(Label(values, isSignal, &weights));
-}
-
-ROCCurve::ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal)
-{
-   Build(Label(values, isSignal, nullptr));
-}
-
-ROCCurve::ROCCurve(const std::vector<Float_t> &signal, const std::vector<Float_t> &background)
-{
-   Build(Join(Label(signal, nullptr, kTRUE), Label(background, nullptr, kFALSE)));
-}
-
-ROCCurve::ROCCurve(const std::vector<Float_t> &signal, const std::vector<Float_t> &background,
-                   const std::vector<Float_t> &signalWeights, const std::vector<Float_t> &backgroundWeights)
-{
-   Build(Join(Label(signal, &signalWeights, kTRUE), Label(background, &backgroundWeights, kFALSE)));
-}
-
-ROCCurve::~ROCCurve() = default;
-
-void ROCCurve::Build(Events events)
-{
-   const auto undefined =
-      std::count_if(events.begin(), events.end(), [](const auto &event) { return std::isnan(std::get<0>(event)); });
-   if (undefined > 0) {
-      MsgLogger log(std::string("ROCCurve"));
-      log << kERROR << "No ROC curve: " << undefined << " of " << events.size() << " values are not a number (NaN)" << Endl;
+   MsgLogger log("ROCCurve");
+   if (values.size() != isSignal.size() || values.size() != weights.size())
+      log << kFATAL << "There are " << values.size() << " values, but " << isSignal.size() << " signal flags and "
+          << weights.size() << " weights" << Endl;
+   if (std::any_of(values.begin(), values.end(), [](Float_t value) { return std::isnan(value); })) {
+      log << kERROR << "No ROC curve: there are values that are not a number (NaN)" << Endl;
       return;
    }
-   std::sort(events.begin(), events.end(),
-             [](const auto &a, const auto &b) { return std::get<0>(a) < std::get<0>(b); });
+   std::vector<std::size_t> order(values.size());
+   std::iota(order.begin(), order.end(), std::size_t(0));
+   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
    Double_t total[2] = {0, 0}; // background, signal
-   for (const auto &event : events)
-      total[std::get<2>(event)] += std::get<1>(event);
+   for (const std::size_t i : order)
+      total[isSignal[i]] += weights[i];
    if (!(total[0] > 0) || !(total[1] > 0)) {
-      MsgLogger log(std::string("ROCCurve"));
       log << kERROR << "No ROC curve: the weights of signal sum to " << total[1] << ", those of background to " << total[0]
           << ", and both have to be positive" << Endl;
       return;
@@ -101,25 +34,41 @@ void ROCCurve::Build(Events events)
    fEffS.push_back(1);
    fEffB.push_back(1);
    Double_t below[2] = {0, 0};
-   for (std::size_t i = 0; i < events.size(); ++i) {
-      below[std::get<2>(events[i])] += std::get<1>(events[i]);
-      const bool last = i + 1 == events.size();
-      if (!last && std::get<0>(events[i + 1]) == std::get<0>(events[i]))
-         continue;
+   for (std::size_t n = 0; n < order.size(); ++n) {
+      below[isSignal[order[n]]] += weights[order[n]];
+      const bool last = n + 1 == order.size();
+      if (!last && values[order[n + 1]] == values[order[n]])
+         continue; // a cut cannot pass between equal values
       fEffS.push_back(last ? 0 : 1 - below[1] / total[1]);
       fEffB.push_back(last ? 0 : 1 - below[0] / total[0]);
    }
 }
 
+ROCCurve::~ROCCurve() = default;
+
+namespace {
+
+/// y where x has a value; both fall with the cut. From the hardest cut on: the first point beyond ends the interval.
+Double_t Interpolate(const std::vector<Double_t> &x, const std::vector<Double_t> &y, Double_t value)
+{
+   for (std::size_t i = x.size(); i-- > 1;)
+      if (x[i - 1] > value) {
+         const Double_t width = x[i - 1] - x[i];
+         return width > 0 ? y[i] + (y[i - 1] - y[i]) * (value - x[i]) / width : y[i];
+      }
+   return y.empty() ? 0 : y.front();
+}
+
+} // namespace
+
 Double_t ROCCurve::GetEffSForEffB(Double_t effB, const UInt_t)
 {
-   // from the hardest cut on: the first point beyond effB ends the interval
-   for (std::size_t i = fEffB.size(); i-- > 1;)
-      if (fEffB[i - 1] > effB) {
-         const Double_t width = fEffB[i - 1] - fEffB[i];
-         return width > 0 ? fEffS[i] + (fEffS[i - 1] - fEffS[i]) * (effB - fEffB[i]) / width : fEffS[i];
-      }
-   return fEffS.empty() ? 0 : fEffS.front();
+   return Interpolate(fEffB, fEffS, effB);
+}
+
+Double_t ROCCurve::GetEffBForEffS(Double_t effS) const
+{
+   return Interpolate(fEffS, fEffB, effS);
 }
 
 Double_t ROCCurve::GetROCIntegral(const UInt_t)

@@ -2,11 +2,7 @@
 
 #include "TMVA/ClassifierFactory.h"
 #include "TMVA/Config.h"
-#include "TMVA/DataSet.h"
-#include "TMVA/Event.h"
-#include "TMVA/IMethod.h"
 #include "TMVA/MethodBase.h"
-#include "TMVA/MsgLogger.h"
 #include "TMVA/Tools.h"
 
 #include "TMath.h"
@@ -14,10 +10,17 @@
 
 namespace TMVA {
 
-Reader::Reader(const TString &options, Bool_t verbose)
-   : Configurable(options), fDataSetManager(fDataInputHandler), fVerbose(verbose)
+Reader::Reader(const TString &options, Bool_t verbose) : Configurable(options)
 {
-   Init();
+   SetConfigName("Reader");
+   Bool_t silent = kFALSE, color = kFALSE;
+   DeclareOptionRef(verbose, "V", "Print more");
+   DeclareOptionRef(color, "Color", "Colours in the terminal");
+   DeclareOptionRef(silent, "Silent", "Print nothing but errors");
+   ParseOptions();
+   CheckForUnusedOptions();
+   gConfig().SetSilent(silent);
+   gTools().TMVAWelcomeMessage();
 }
 
 Reader::Reader(std::vector<std::string> &names, const TString &options, Bool_t verbose) : Reader(options, verbose)
@@ -26,70 +29,14 @@ Reader::Reader(std::vector<std::string> &names, const TString &options, Bool_t v
       DataInfo().AddVariable(name.c_str());
 }
 
-Reader::Reader(std::vector<TString> &names, const TString &options, Bool_t verbose) : Reader(options, verbose)
-{
-   for (const TString &name : names)
-      DataInfo().AddVariable(name);
-}
-
-Reader::Reader(const std::string &names, const TString &options, Bool_t verbose) : Reader(options, verbose)
-{
-   AddNames(names.c_str());
-}
-
-Reader::Reader(const TString &names, const TString &options, Bool_t verbose) : Reader(options, verbose)
-{
-   AddNames(names);
-}
-
 Reader::~Reader() = default;
 
-void Reader::Init()
-{
-   SetConfigName("Reader");
-   fDataSetManager.AddDataSetInfo(fDataSetInfo);
-   if (gTools().CheckForSilentOption(GetOptions()))
-      MsgLogger::InhibitOutput();
-   DeclareOptionRef(fVerbose, "V", "Print more");
-   DeclareOptionRef(fColor, "Color", "Colours in the terminal");
-   DeclareOptionRef(fSilent, "Silent", "Print nothing but errors");
-   DeclareOptionRef(fCalculateError, "Error", "Ask methods for the errors of their answers");
-   ParseOptions();
-   CheckForUnusedOptions();
-   if (fVerbose)
-      Log().SetMinType(kVERBOSE);
-   gConfig().SetUseColor(fColor);
-   gConfig().SetSilent(fSilent);
-   gTools().TMVAWelcomeMessage();
-}
-
-void Reader::AddNames(const TString &names)
-{
-   for (TString name : gTools().SplitString(names, ':'))
-      DataInfo().AddVariable(name.ReplaceAll("@", ""));
-}
-
-void Reader::AddVariable(const TString &expression, Float_t *value)
-{
-   DataInfo().AddVariable(expression, "", "", 0, 0, 'F', kFALSE, value);
-}
-
-void Reader::AddVariable(const TString &expression, Int_t *value)
+Float_t *Reader::FloatFor(Int_t *value)
 {
    if (!value)
-      Log() << kFATAL << "AddVariable(\"" << expression << "\"): the address is null" << Endl;
+      return nullptr;
    fIntegers.emplace_back(value, 0.f);
-   DataInfo().AddVariable(expression, "", "", 0, 0, 'F', kFALSE, &fIntegers.back().second);
-}
-
-void Reader::AddSpectator(const TString &expression, Float_t *value)
-{
-   DataInfo().AddSpectator(expression, "", "", 0, 0, 'F', kFALSE, value);
-}
-
-void Reader::AddSpectator(const TString &expression, Int_t *value)
-{
-   DataInfo().AddSpectator(expression, "", "", 0, 0, 'I', kFALSE, value);
+   return &fIntegers.back().second;
 }
 
 // ---------------------------------------------------------------------------------------- booking
@@ -98,9 +45,6 @@ TString Reader::MethodTypeOfFile(const TString &weightFile) const
 {
    if (gSystem->AccessPathName(weightFile, kReadPermission))
       Log() << kFATAL << "<BookMVA> fatal error: unable to open input weight file: " << weightFile << Endl;
-   if (!weightFile.EndsWith(".xml"))
-      Log() << kFATAL << "<BookMVA> the weight file " << weightFile
-            << " is not an XML file; the text format of before 2010 is not read" << Endl;
    XMLDocPointer_t document = gTools().xmlengine().ParseFile(weightFile, gTools().xmlenginebuffersize());
    XMLNodePointer_t root = document ? gTools().xmlengine().DocGetRootElement(document) : nullptr;
    TString name;
@@ -125,7 +69,6 @@ MethodBase *Reader::Create(Types::EMVA type, const TString &weightFile)
    created.release();
    fMethods.emplace_back(method);
    method->SetupMethod();
-   method->DeclareCompatibilityOptions(); // options of older files
    return method;
 }
 
@@ -138,10 +81,8 @@ IMethod *Reader::BookMVA(const TString &tag, const TString &weightFile)
    MethodBase *method = Create(Types::Instance().GetMethodType(typeName), weightFile);
    method->ReadStateFromFile();
    method->CheckSetup();
-   Log() << kINFO << "Booked classifier \"" << method->GetMethodName() << "\" of type: \"" << method->GetMethodTypeName() << "\""
-         << Endl;
-   fMethodMap[tag] = method;
-   return method;
+   Log() << kINFO << "Booked classifier \"" << method->GetMethodName() << "\" of type: \"" << typeName << "\"" << Endl;
+   return fMethodMap[tag] = method;
 }
 
 IMethod *Reader::BookMVA(Types::EMVA type, const char *xml)
@@ -149,18 +90,7 @@ IMethod *Reader::BookMVA(Types::EMVA type, const char *xml)
    MethodBase *method = Create(type, "");
    method->ReadStateFromXMLString(xml);
    method->CheckSetup();
-   Log() << kINFO << "Booked classifier \"" << method->GetMethodName() << "\" of type: \"" << method->GetMethodTypeName() << "\""
-         << Endl;
    return method;
-}
-
-IMethod *Reader::FindMVA(const TString &tag)
-{
-   const auto found = fMethodMap.find(tag);
-   if (found != fMethodMap.end())
-      return found->second;
-   Log() << kERROR << "Method " << tag << " not found!" << Endl;
-   return nullptr;
 }
 
 MethodBase &Reader::Method(const TString &tag) const
@@ -168,56 +98,45 @@ MethodBase &Reader::Method(const TString &tag) const
    const auto found = fMethodMap.find(tag);
    if (found == fMethodMap.end()) {
       std::vector<TString> tags;
-      TString list;
-      for (const auto &method : fMethodMap) {
+      for (const auto &method : fMethodMap)
          tags.push_back(method.first);
-         list += (list == "" ? "" : ", ") + method.first;
-      }
-      const TString nearest = gTools().NearestName(tag, tags);
-      Log() << kFATAL << "Unknown method \"" << tag << "\"; booked are: " << (list == "" ? TString("none") : list) << "."
-            << (nearest == "" ? TString() : " Did you mean \"" + nearest + "\"?") << Endl;
+      Log() << kFATAL << "Unknown method \"" << tag << "\"; booked are: " << gTools().JoinNames(tags) << "."
+            << gTools().DidYouMean(tag, tags) << Endl;
    }
-   return dynamic_cast<MethodBase &>(*found->second);
+   return *found->second;
 }
 
 // ---------------------------------------------------------------------------------------- evaluation
 
-void Reader::CheckLinks() const
-{
-   if (fLinksChecked)
-      return;
-   for (const auto *list : {&DataInfo().GetVariableInfos(), &DataInfo().GetSpectatorInfos()})
-      for (const VariableInfo &quantity : *list)
-         if (!quantity.GetExternalLink())
-            Log() << kFATAL << "\"" << quantity.GetExpression()
-                  << "\" was declared without the address of a variable: use AddVariable(name, &variable), or give the values "
-                     "as a vector, EvaluateMVA(values, tag)"
-                  << Endl;
-   fLinksChecked = true;
-}
-
-void Reader::CopyIntegers()
+Bool_t Reader::ReadEvent()
 {
    for (auto &integer : fIntegers)
       integer.second = static_cast<Float_t>(*integer.first);
+   const auto read = [this](const std::vector<VariableInfo> &infos, std::vector<Float_t> &values) {
+      values.resize(infos.size());
+      for (std::size_t i = 0; i < infos.size(); ++i) {
+         if (!infos[i].GetExternalLink())
+            Log() << kFATAL << "\"" << infos[i].GetExpression()
+                  << "\" was declared without the address of a variable: use AddVariable(name, &variable), or give the values "
+                     "as a vector, EvaluateMVA(values, tag)"
+                  << Endl;
+         values[i] = *infos[i].GetExternalLink();
+      }
+   };
+   read(DataInfo().GetVariableInfos(), fEvent.GetValues());
+   read(DataInfo().GetSpectatorInfos(), fEvent.GetSpectators());
+   return !HasNaN(fEvent.GetValues());
 }
 
-bool Reader::HasNaN(const std::vector<Float_t> &values) const
+Bool_t Reader::HasNaN(const std::vector<Float_t> &values) const
 {
    for (std::size_t i = 0; i < values.size(); ++i)
       if (TMath::IsNaN(values[i])) {
-         Log() << kERROR << "Variable " << i << " of the event, " << DataInfo().GetVariableInfo(static_cast<Int_t>(i)).GetInternalName()
+         Log() << kERROR << "Variable " << i << " of the event, " << DataInfo().GetVariableInfos()[i].GetInternalName()
                << ", is NaN: the answer is -999. Leave such events out" << Endl;
-         return true;
+         return kTRUE;
       }
-   return false;
-}
-
-bool Reader::IsReady(MethodBase &method)
-{
-   CheckLinks();
-   CopyIntegers();
-   return !HasNaN(method.Data()->GetEvent()->GetValues());
+   return kFALSE;
 }
 
 const std::vector<Float_t> &Reader::NoAnswer(std::size_t n)
@@ -235,79 +154,22 @@ Double_t Reader::EvaluateMVA(const std::vector<Float_t> &values, const TString &
    if (HasNaN(values))
       return -999;
    const Event event(values, 0u);
-   return method.GetMvaValue(&event, fCalculateError ? &fMvaEventError : nullptr);
-}
-
-Double_t Reader::EvaluateMVA(const std::vector<Double_t> &values, const TString &tag, Double_t aux)
-{
-   return EvaluateMVA(std::vector<Float_t>(values.begin(), values.end()), tag, aux);
+   return method.GetMvaValue(&event);
 }
 
 Double_t Reader::EvaluateMVA(MethodBase *method, Double_t)
 {
-   if (!IsReady(*method))
-      return -999;
-   return method->GetMvaValue(fCalculateError ? &fMvaEventError : nullptr,
-                              fCalculateError ? &fMvaEventErrorUpper : nullptr);
-}
-
-Double_t Reader::EvaluateMVA(const TString &tag, Double_t aux)
-{
-   return EvaluateMVA(&Method(tag), aux);
-}
-
-const std::vector<Float_t> &Reader::EvaluateRegression(const TString &tag, Double_t aux)
-{
-   return EvaluateRegression(&Method(tag), aux);
+   return ReadEvent() ? method->GetMvaValue(&fEvent) : -999;
 }
 
 const std::vector<Float_t> &Reader::EvaluateRegression(MethodBase *method, Double_t)
 {
-   return IsReady(*method) ? method->GetRegressionValues() : NoAnswer(DataInfo().GetNTargets());
-}
-
-Float_t Reader::EvaluateRegression(UInt_t target, const TString &tag, Double_t aux)
-{
-   const std::vector<Float_t> &values = EvaluateRegression(tag, aux);
-   if (target < values.size())
-      return values[target];
-   Log() << kWARNING << "Regression could not be evaluated for target-number " << target << Endl;
-   return 0;
-}
-
-const std::vector<Float_t> &Reader::EvaluateMulticlass(const TString &tag, Double_t aux)
-{
-   return EvaluateMulticlass(&Method(tag), aux);
+   return ReadEvent() ? method->GetRegressionValues(&fEvent) : NoAnswer(DataInfo().GetNTargets());
 }
 
 const std::vector<Float_t> &Reader::EvaluateMulticlass(MethodBase *method, Double_t)
 {
-   return IsReady(*method) ? method->GetMulticlassValues() : NoAnswer(DataInfo().GetNClasses());
-}
-
-Float_t Reader::EvaluateMulticlass(UInt_t classIndex, const TString &tag, Double_t aux)
-{
-   const std::vector<Float_t> &values = EvaluateMulticlass(tag, aux);
-   if (classIndex < values.size())
-      return values[classIndex];
-   Log() << kWARNING << "Multiclass could not be evaluated for class-number " << classIndex << Endl;
-   return 0;
-}
-
-Double_t Reader::GetProba(const TString &tag, Double_t ap_sig, Double_t mvaVal)
-{
-   MethodBase &method = Method(tag);
-   if (mvaVal == -9999999)
-      mvaVal = EvaluateMVA(&method);
-   return mvaVal == -999 ? -999 : method.GetProba(mvaVal, ap_sig);
-}
-
-Double_t Reader::GetRarity(const TString &tag, Double_t mvaVal)
-{
-   MethodBase &method = Method(tag);
-   if (mvaVal == -9999999)
-      mvaVal = EvaluateMVA(&method);
-   return mvaVal == -999 ? -999 : method.GetRarity(mvaVal);
+   return ReadEvent() ? method->GetMulticlassValues(&fEvent) : NoAnswer(DataInfo().GetNClasses());
 }
 
 } // namespace TMVA

@@ -1,4 +1,4 @@
-#include "TreeEventReader.h"
+#include "DataSetFactory.h"
 
 #include "TMVA/Tools.h"
 
@@ -23,10 +23,11 @@ std::vector<Int_t> OpenTrees(TTree &tree)
    return numbers;
 }
 
-TString FileOf(const TTree &tree)
+/// "tree "name" in file path", for messages.
+TString NameOf(const TTree &tree)
 {
    const TFile *file = tree.GetCurrentFile();
-   return file ? TString("file ") + file->GetName() : TString("memory");
+   return TString("tree \"") + tree.GetName() + "\" in " + (file ? TString("file ") + file->GetName() : TString("memory"));
 }
 
 /// Value of an instance; a formula with one value gives it to every instance.
@@ -45,31 +46,19 @@ TreeEventReader::MakeFormula(const TString &name, const TString &expression, con
       std::vector<TString> leaves;
       for (TObject *leaf : *tree.GetListOfLeaves())
          leaves.emplace_back(leaf->GetName());
-      const TString nearest = gTools().NearestName(expression, leaves);
-      fLog << kFATAL << "Expression " << expression << " (" << what << ") could not be resolved to a valid formula on tree \""
-           << tree.GetName() << "\" in " << FileOf(tree) << "."
-           << (nearest == "" ? TString() : " Did you mean \"" + nearest + "\"?") << Endl;
+      fLog << kFATAL << "Expression " << expression << " (" << what << ") could not be resolved to a valid formula on "
+           << NameOf(tree) << "." << gTools().DidYouMean(expression, leaves) << Endl;
    }
    if (formula->GetNdata() == 0)
-      fLog << kWARNING << "Expression: " << expression << " does not provide data for the first entry of tree \""
-           << tree.GetName() << "\"; entries without data are left out. Alt$(" << expression
-           << ",0) takes 0 where there is no element." << Endl;
+      fLog << kWARNING << "Expression: " << expression << " does not provide data for the first entry of " << NameOf(tree)
+           << "; entries without data are left out. Alt$(" << expression << ",0) takes 0 where there is no element." << Endl;
    return formula;
 }
 
-void TreeEventReader::BuildFormulas(const TreeInfo &info, UInt_t classIndex)
+void TreeEventReader::BuildFormulas(TTree &tree, const ClassInfo &classInfo)
 {
-   TTree &tree = *info.GetTree();
-   fColumns.clear();
-   fVariableFormulas.clear();
-   fTargets.clear();
-   fSpectators.clear();
-   fCut.reset();
-   fWeight.reset();
-   // addresses that a user has set may be gone by now
+   ForgetFormulas(tree);
    tree.SetBranchStatus("*", true);
-   tree.ResetBranchAddresses();
-
    Int_t element = 0, size = 0;
    for (UInt_t i = 0; i < fInfo.GetNVariables(); ++i) {
       const VariableInfo &variable = fInfo.GetVariableInfo(i);
@@ -88,154 +77,16 @@ void TreeEventReader::BuildFormulas(const TreeInfo &info, UInt_t classIndex)
    for (const VariableInfo &spectator : fInfo.GetSpectatorInfos())
       fSpectators.push_back(
          MakeFormula("Formula" + spectator.GetInternalName(), spectator.GetExpression(), "spectator", tree));
-   const ClassInfo &classInfo = *fInfo.GetClassInfo(static_cast<Int_t>(classIndex));
    const TString className = classInfo.GetName(), cut = classInfo.GetCut().GetTitle(), weight = classInfo.GetWeight();
    if (cut != "")
-      fCut = MakeFormula(TString::Format("CutClass%u", classIndex), cut, "cut of class " + className, tree);
+      fCut = MakeFormula("Cut", cut, "cut of class " + className, tree);
    if (weight != "" && weight != "1")
       fWeight = MakeFormula("FormulaWeight", weight, "weight of class " + className, tree);
 }
 
-Int_t TreeEventReader::CountInstances(const TTree &tree, Long64_t entry)
+/// They refer to branches of the tree. Addresses that a user has set may be gone by now, too.
+void TreeEventReader::ForgetFormulas(TTree &tree)
 {
-   Int_t instances = 1;
-   const Column *longest = nullptr;
-   for (const Column &column : fColumns) {
-      if (column.arraySize > 0)
-         continue;
-      const Int_t size = column.formula->GetNdata();
-      if (size == 1)
-         continue;
-      if (!longest) {
-         instances = size;
-         longest = &column;
-      } else if (size != instances) {
-         fLog << kFATAL << "Array variables of different length in entry " << entry << " of tree \"" << tree.GetName()
-              << "\" in " << FileOf(tree) << ": " << column.formula->GetTitle() << " has " << size << " elements, "
-              << longest->formula->GetTitle() << " has " << instances
-              << ". AddVariable makes one event of each element, so all have to agree; for the elements as columns of one "
-                 "event use AddVariablesArray."
-              << Endl;
-      }
-   }
-   return instances;
-}
-
-void TreeEventReader::CheckArraySizes(const TTree &tree, Long64_t entry)
-{
-   for (const Column &column : fColumns) {
-      if (column.arraySize == 0 || column.element != 0)
-         continue;
-      const Int_t size = column.formula->GetNdata();
-      if (size < column.arraySize)
-         fLog << kFATAL << "Array " << column.formula->GetTitle() << " of tree " << tree.GetName()
-              << " has " << size << " elements in entry " << entry << ", expected " << column.arraySize << " (" << FileOf(tree)
-              << "). Events of a DataLoader have a fixed number of columns: write the array padded to its full length, "
-                 "with the true length in a branch of its own."
-              << Endl;
-      if (size > column.arraySize && !fWarnedOfLongArray) {
-         fWarnedOfLongArray = true;
-         fLog << kWARNING << "Array " << column.formula->GetTitle() << " of tree " << tree.GetName()
-              << " has " << size << " elements in entry " << entry << ", declared are " << column.arraySize << Endl;
-         fLog << kWARNING << "Elements beyond the declared size are not used (said once only)" << Endl;
-      }
-   }
-}
-
-void TreeEventReader::CheckFiles(const TreeInfo &info, const std::set<Int_t> &read)
-{
-   const auto *chain = dynamic_cast<TChain *>(info.GetTree());
-   if (!chain)
-      return;
-   Int_t number = 0;
-   for (TObject *element : *chain->GetListOfFiles()) {
-      if (read.count(number++))
-         continue;
-      // the tree may be empty; but a chain also leaves files out that it cannot read
-      const std::unique_ptr<TFile> file(TFile::Open(element->GetTitle()));
-      if (!file || file->IsZombie() || !file->Get(element->GetName()))
-         fLog << kFATAL << "The chain \"" << chain->GetName() << "\" of class " << info.GetClassName() << " cannot read its file "
-              << element->GetTitle() << ": is it missing or damaged, or is there no tree \"" << element->GetName()
-              << "\" in it?" << Endl;
-   }
-}
-
-bool TreeEventReader::IsFinite(Double_t value, const char *what, const TTreeFormula &formula, bool passes)
-{
-   if (TMath::Finite(value))
-      return true;
-   const char *kind = TMath::IsNaN(value) ? "NaN" : "+inf or -inf";
-   Occurrences &occurrences = (passes ? fNotFinite : fNotFiniteCutOut)[TString::Format(
-      "Dataset[%s] : %s expression gives %s: %s", fInfo.GetName(), what, kind, formula.GetTitle())];
-   if (occurrences.count++ == 0)
-      occurrences.firstEntry = fEntry;
-   return false;
-}
-
-void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<Event *> &events, Counts &counts)
-{
-   TTree &tree = *info.GetTree();
-   std::vector<Float_t> variables(fInfo.GetNVariables()), targets(fInfo.GetNTargets()), spectators(fInfo.GetNSpectators());
-   std::vector<Int_t> formulasFor;
-   std::set<Int_t> filesRead; // of a chain
-   fLog << kINFO << "Building event vectors for type " << static_cast<Int_t>(info.GetTreeType()) << " "
-        << info.GetClassName() << Endl;
-
-   const Long64_t entries = tree.GetEntries();
-   events.reserve(events.size() + static_cast<std::size_t>(entries));
-   for (Long64_t entry = 0; entry < entries; ++entry) {
-      if (tree.LoadTree(entry) < 0)
-         fLog << kFATAL << "Cannot read entry " << entry << " of " << entries << " of tree \"" << tree.GetName() << "\" of class "
-              << info.GetClassName() << " (" << FileOf(tree) << "): is a file missing or damaged?" << Endl;
-      std::vector<Int_t> open = OpenTrees(tree);
-      if (open != formulasFor) {
-         filesRead.insert(open.front());
-         BuildFormulas(info, classIndex);
-         formulasFor = std::move(open);
-      }
-      fEntry = entry;
-      const Int_t instances = CountInstances(tree, entry);
-      CheckArraySizes(tree, entry);
-      for (Int_t instance = 0; instance < instances; ++instance) {
-         bool finite = true;
-         Double_t cut = 1;
-         if (fCut) {
-            cut = ValueOf(*fCut, instance);
-            finite &= IsFinite(cut, "Cut", *fCut, true);
-         }
-         const bool passes = !(cut < 0.5);
-         for (std::size_t i = 0; i < fColumns.size(); ++i) {
-            const Column &column = fColumns[i];
-            variables[i] = column.arraySize > 0 ? column.formula->EvalInstance(column.element)
-                                                : ValueOf(*column.formula, instance);
-            if (!TMath::Finite(variables[i]))
-               finite &= IsFinite(variables[i], "Input", *column.formula, passes);
-         }
-         for (std::size_t i = 0; i < fTargets.size(); ++i) {
-            targets[i] = ValueOf(*fTargets[i], instance);
-            finite &= IsFinite(targets[i], "Target", *fTargets[i], passes);
-         }
-         for (std::size_t i = 0; i < fSpectators.size(); ++i) {
-            spectators[i] = ValueOf(*fSpectators[i], instance);
-            finite &= IsFinite(spectators[i], "Spectator", *fSpectators[i], passes);
-         }
-         Float_t weight = info.GetWeight(); // single precision as in TMVA, so that both train on the same numbers
-         if (fWeight) {
-            weight *= ValueOf(*fWeight, instance);
-            finite &= IsFinite(weight, "Weight", *fWeight, passes);
-         }
-         ++counts.eventsBeforeCut;
-         if (TMath::Finite(weight))
-            counts.weightBeforeCut += weight;
-         if (!passes || !finite)
-            continue;
-         ++counts.eventsAfterCut;
-         counts.weightAfterCut += weight;
-         events.push_back(new Event(variables, targets, spectators, classIndex, weight));
-      }
-   }
-   CheckFiles(info, filesRead);
-   // the formulas refer to branches of the tree
    fColumns.clear();
    fVariableFormulas.clear();
    fTargets.clear();
@@ -245,29 +96,167 @@ void TreeEventReader::Read(const TreeInfo &info, UInt_t classIndex, std::vector<
    tree.ResetBranchAddresses();
 }
 
-void TreeEventReader::ReportNotFinite()
+Int_t TreeEventReader::CountInstances(const TTree &tree, Long64_t entry)
 {
-   const auto list = [this](const std::map<TString, Occurrences> &messages) {
-      for (const auto &message : messages) {
-         fLog << kWARNING << message.first << " (";
-         if (message.second.count > 1)
-            fLog << message.second.count << " times, first ";
-         fLog << "in entry " << message.second.firstEntry << ")" << Endl;
+   Int_t instances = 1;
+   const Column *longest = nullptr;
+   for (const Column &column : fColumns) {
+      if (column.element != 0)
+         continue;
+      const Int_t size = column.formula->GetNdata();
+      if (column.arraySize > 0) {
+         if (size < column.arraySize)
+            fLog << kFATAL << "Array " << column.formula->GetTitle() << " of " << NameOf(tree) << " has " << size
+                 << " elements in entry " << entry << ", expected " << column.arraySize
+                 << ". Events of a DataLoader have a fixed number of columns: write the array padded to its full length, "
+                    "with the true length in a branch of its own."
+                 << Endl;
+         if (size > column.arraySize && !fWarnedOfLongArray)
+            fLog << kWARNING << "Array " << column.formula->GetTitle() << " of " << NameOf(tree) << " has " << size
+                 << " elements in entry " << entry << "; those beyond the declared " << column.arraySize
+                 << " are not used (said once only)" << Endl;
+         fWarnedOfLongArray |= size > column.arraySize;
+      } else if (size != 1 && !longest) {
+         instances = size;
+         longest = &column;
+      } else if (size != 1 && size != instances) {
+         fLog << kFATAL << "Array variables of different length in entry " << entry << " of " << NameOf(tree) << ": "
+              << column.formula->GetTitle() << " has " << size << " elements, " << longest->formula->GetTitle() << " has "
+              << instances
+              << ". AddVariable makes one event of each element, so all have to agree; for the elements as columns of one "
+                 "event use AddVariablesArray."
+              << Endl;
       }
-   };
-   if (!fNotFiniteCutOut.empty()) {
-      fLog << kWARNING << "Values that are not finite:" << Endl;
-      list(fNotFiniteCutOut);
-      fLog << kWARNING << "The cuts remove all of them." << Endl;
    }
-   if (!fNotFinite.empty()) {
-      fLog << kWARNING << "Values that are not finite, in events that pass the cuts:" << Endl;
-      list(fNotFinite);
-      const auto &first = *fNotFinite.begin();
-      fLog << kFATAL << "Events with NaN or infinite values cannot be trained on, such as entry " << first.second.firstEntry << ": "
-           << first.first << ". Remove them with a cut, for example TMath::Finite(x), or mend the branch."
-           << Endl;
+   return instances;
+}
+
+void TreeEventReader::CheckFiles(TTree &tree, const std::set<Int_t> &read) const
+{
+   const auto *chain = dynamic_cast<TChain *>(&tree);
+   Int_t number = 0;
+   if (chain)
+      for (TObject *element : *chain->GetListOfFiles()) {
+         if (read.count(number++))
+            continue;
+         // the tree may be empty; but a chain also leaves files out that it cannot read
+         const std::unique_ptr<TFile> file(TFile::Open(element->GetTitle()));
+         if (!file || file->IsZombie() || !file->Get(element->GetName()))
+            fLog << kFATAL << "The chain \"" << chain->GetName() << "\" cannot read its file " << element->GetTitle()
+                 << ": is it missing or damaged, or is there no tree \"" << element->GetName() << "\" in it?" << Endl;
+      }
+}
+
+bool TreeEventReader::IsFinite(Double_t value, const char *what, const TString &expression, Long64_t entry, bool passes)
+{
+   if (TMath::Finite(value))
+      return true;
+   const char *kind = TMath::IsNaN(value) ? "NaN" : "+inf or -inf";
+   Occurrences &occurrences =
+      fNotFinite[TString::Format("Dataset[%s] : %s expression gives %s: ", fInfo.GetName(), what, kind) + expression];
+   if (occurrences.count++ == 0)
+      occurrences.firstEntry = entry;
+   occurrences.passed |= passes;
+   return false;
+}
+
+void TreeEventReader::ReadGiven(const EventInput &input, const ClassInfo &classInfo, std::vector<Event *> &events,
+                                CutCounts &counts)
+{
+   if (classInfo.GetCut().GetTitle()[0] != '\0')
+      fLog << kFATAL << "Class " << classInfo.GetName() << " has the cut \"" << classInfo.GetCut().GetTitle()
+           << "\", which does not apply to events added one by one: add only those that pass" << Endl;
+   for (std::size_t n = 0; n < input.given.size(); ++n) {
+      const Event &event = input.given[n];
+      if (event.GetNVariables() != fInfo.GetNVariables() || event.GetNTargets() != fInfo.GetNTargets() ||
+          event.GetNSpectators() != fInfo.GetNSpectators())
+         fLog << kFATAL << "Event " << n << " of class " << classInfo.GetName() << " was added before all variables, targets and "
+              << "spectators were declared" << Endl;
+      bool finite = IsFinite(event.GetWeight(), "Weight", "of an added event", n, true);
+      for (const auto *values : {&event.GetValues(), &event.GetTargets(), &event.GetSpectators()})
+         for (const Float_t value : *values)
+            finite &= IsFinite(value, "Value", "of an added event", n, true);
+      if (finite)
+         events.push_back(new Event(event));
    }
+   counts.before += input.given.size();
+   counts.after += input.given.size();
+}
+
+void TreeEventReader::Read(const EventInput &input, const ClassInfo &classInfo, std::vector<Event *> &events, CutCounts &counts)
+{
+   if (!input.tree) {
+      ReadGiven(input, classInfo, events, counts);
+      return;
+   }
+   TTree &tree = *input.tree;
+   std::vector<Float_t> variables(fInfo.GetNVariables()), targets(fInfo.GetNTargets()), spectators(fInfo.GetNSpectators());
+   std::vector<Int_t> formulasFor;
+   std::set<Int_t> filesRead; // of a chain
+   const Long64_t entries = tree.GetEntries();
+   for (Long64_t entry = 0; entry < entries; ++entry) {
+      if (tree.LoadTree(entry) < 0)
+         fLog << kFATAL << "Cannot read entry " << entry << " of " << entries << " of " << NameOf(tree) << ", class "
+              << classInfo.GetName() << ": is a file missing or damaged?" << Endl;
+      std::vector<Int_t> open = OpenTrees(tree);
+      if (open != formulasFor) {
+         filesRead.insert(open.front());
+         BuildFormulas(tree, classInfo);
+         formulasFor = std::move(open);
+      }
+      const Int_t instances = CountInstances(tree, entry);
+      for (Int_t instance = 0; instance < instances; ++instance) {
+         bool finite = true;
+         const Double_t cut = fCut ? ValueOf(*fCut, instance) : 1;
+         const bool passes = !(cut < 0.5);
+         const auto check = [&](Double_t value, const char *what, const TTreeFormula &formula) {
+            if (!TMath::Finite(value))
+               finite = IsFinite(value, what, formula.GetTitle(), entry, passes);
+         };
+         if (fCut)
+            check(cut, "Cut", *fCut);
+         for (std::size_t i = 0; i < fColumns.size(); ++i) {
+            const Column &column = fColumns[i];
+            variables[i] = column.arraySize > 0 ? column.formula->EvalInstance(column.element)
+                                                : ValueOf(*column.formula, instance);
+            check(variables[i], "Input", *column.formula);
+         }
+         for (std::size_t i = 0; i < fTargets.size(); ++i) {
+            targets[i] = ValueOf(*fTargets[i], instance);
+            check(targets[i], "Target", *fTargets[i]);
+         }
+         for (std::size_t i = 0; i < fSpectators.size(); ++i) {
+            spectators[i] = ValueOf(*fSpectators[i], instance);
+            check(spectators[i], "Spectator", *fSpectators[i]);
+         }
+         Float_t weight = input.weight; // single precision as in TMVA, so that both train on the same numbers
+         if (fWeight) {
+            weight *= ValueOf(*fWeight, instance);
+            check(weight, "Weight", *fWeight);
+         }
+         ++counts.before;
+         if (!passes || !finite)
+            continue;
+         ++counts.after;
+         events.push_back(new Event(variables, targets, spectators, classInfo.GetNumber(), weight));
+      }
+   }
+   CheckFiles(tree, filesRead);
+   ForgetFormulas(tree);
+}
+
+void TreeEventReader::ReportNotFinite() const
+{
+   TString example; // the first that passes the cuts
+   for (const auto &[message, occurrences] : fNotFinite) {
+      fLog << kWARNING << message << " (" << occurrences.count << " times, first in entry " << occurrences.firstEntry << ")"
+           << (occurrences.passed ? "" : "; the cuts remove them") << Endl;
+      if (occurrences.passed && example == "")
+         example = Form("entry %lld: %s", occurrences.firstEntry, message.Data());
+   }
+   if (example != "")
+      fLog << kFATAL << "Events with NaN or infinite values cannot be trained on, such as " << example
+           << ". Remove them with a cut, for example TMath::Finite(x), or mend the branch." << Endl;
 }
 
 } // namespace TMVA

@@ -11,27 +11,18 @@ namespace TMVA {
 class Config {
 public:
    static Config &Instance();
-   static void DestroyInstance();
 
-   Bool_t UseColor() const { return fUseColor; }
-   void SetUseColor(Bool_t use) { fUseColor = use; }
    Bool_t IsSilent() const { return fSilent; }
    void SetSilent(Bool_t silent) { fSilent = silent; }
-   Bool_t WriteOptionsReference() const { return fWriteOptionsReference; }
-   void SetWriteOptionsReference(Bool_t write) { fWriteOptionsReference = write; }
-   Bool_t DrawProgressBar() const { return fDrawProgressBar; }
-   void SetDrawProgressBar(Bool_t draw) { fDrawProgressBar = draw; }
 
    class VariablePlotting {
    public:
       Float_t fTimesRMS = 8.0;                           ///< half width of a variable's histogram, in RMS
       Int_t fNbins1D = 40;
-      Int_t fNbins2D = 300;
       Int_t fMaxNumOfAllowedVariables = 200;             ///< with more inputs than this none is plotted
-      Int_t fMaxNumOfAllowedVariablesForScatterPlots = 20;
+      Int_t fMaxNumOfAllowedVariablesForScatterPlots = 20; ///< without effect: there are no scatter plots
       Int_t fNbinsMVAoutput = 40;
       Int_t fNbinsXOfROCCurve = 100;
-      Bool_t fUsePaperStyle = kFALSE;
    } fVariablePlotting;
 
    class IONames {
@@ -39,7 +30,6 @@ public:
       TString fWeightFileDirPrefix;                      ///< goes before the name of the data set
       TString fWeightFileDir = "weights";
       TString fWeightFileExtension = "weights";
-      TString fOptionsReferenceFileDir = "optionInfo";
    } fIONames;
 
    VariablePlotting &GetVariablePlotting() { return fVariablePlotting; }
@@ -47,13 +37,8 @@ public:
 
 private:
    Config() = default;
-   Config(const Config &) = delete;
-   Config &operator=(const Config &) = delete;
 
-   Bool_t fUseColor = kTRUE;
    Bool_t fSilent = kFALSE;
-   Bool_t fWriteOptionsReference = kFALSE;
-   Bool_t fDrawProgressBar = kFALSE;
 };
 
 Config &gConfig();

@@ -1,102 +1,77 @@
 /// \file
-/// Base of all classes that read an option string: "Name=value:!Flag:Array[1]=value".
+/// Base of all classes that read an option string: "Name=value:!Flag".
 #ifndef ROOT_TMVA_Configurable
 #define ROOT_TMVA_Configurable
 
-#include <iosfwd>
+#include <deque>
+#include <variant>
+#include <vector>
 
-#include "TList.h"
 #include "TObject.h"
 #include "TString.h"
 
 #include "TMVA/MsgLogger.h"
-#include "TMVA/Option.h"
 
 namespace TMVA {
+
+/// A name bound to a variable.
+struct Option {
+   using Variable = std::variant<Bool_t *, Int_t *, UInt_t *, Float_t *, Double_t *, TString *>;
+   Variable variable;
+   TString name;
+   TString description;
+   std::vector<TString> allowed; ///< case aside; empty: any value
+   Bool_t isSet = kFALSE;
+
+   Bool_t IsBool() const { return std::holds_alternative<Bool_t *>(variable); }
+   /// Numbers in scientific notation with 6 decimals, booleans as True and False.
+   TString Value() const;
+   /// The allowed value that `text` is, case aside; null when it is none.
+   const TString *FindAllowed(const TString &text) const;
+};
 
 class Configurable : public TObject {
 public:
    Configurable(const TString &theOption = "");
-   ~Configurable() override;
 
    /// Assigns what the option string says to the variables that were declared. Fatal for a wrong value; a name that is not
    /// known stays, for CheckForUnusedOptions().
    virtual void ParseOptions();
-   void PrintOptions() const;
-
-   const char *GetName() const override { return GetConfigName(); }
-   const char *GetConfigName() const { return fConfigName; }
-   const char *GetConfigDescription() const { return fConfigDescription; }
-   void SetConfigName(const char *name) { fConfigName = name; }
-   void SetConfigDescription(const char *description) { fConfigDescription = description; }
-
-   /// Binds an option to `ref`, whose value of now is the default. `ref` must live as long as this object.
-   template <class T>
-   OptionBase *DeclareOptionRef(T &ref, const TString &name, const TString &desc = "")
-   {
-      return Declare(new Option<T>(ref, name, desc));
-   }
-   template <class T>
-   OptionBase *DeclareOptionRef(T *&ref, Int_t size, const TString &name, const TString &desc = "")
-   {
-      return Declare(new Option<T *>(ref, size, name, desc));
-   }
-   /// Adds an allowed value to the option declared last, or to the one named.
-   template <class T>
-   void AddPreDefVal(const T &value)
-   {
-      if (auto *option = dynamic_cast<Option<T> *>(fLastDeclaredOption))
-         option->AddPreDefVal(value);
-   }
-   template <class T>
-   void AddPreDefVal(const TString &name, const T &value)
-   {
-      auto *option = dynamic_cast<Option<T> *>(FindOption(name));
-      if (!option)
-         Log() << kFATAL << "<AddPreDefVal> Option \"" << name << "\" is not declared, or not with the type of this value" << Endl;
-      option->AddPreDefVal(value);
-   }
-
    /// Fatal when something in the option string was not understood; names the nearest option.
    void CheckForUnusedOptions() const;
 
+   const char *GetName() const override { return fConfigName; }
+   void SetConfigName(const char *name) { fConfigName = name; }
+
+   /// Binds an option to `variable`, whose value of now is the default. It must live as long as this object.
+   template <class T>
+   void DeclareOptionRef(T &variable, const TString &name, const TString &description = "")
+   {
+      fListOfOptions.push_back({&variable, name, description, {}, kFALSE});
+   }
+   /// Adds an allowed value to the option declared last.
+   void AddPreDefVal(const TString &value) { fListOfOptions.back().allowed.push_back(value); }
+
    /// After parsing every token that was understood begins with '~'.
    const TString &GetOptions() const { return fOptions; }
-   void SetOptions(const TString &options) { fOptions = options; }
 
-   void WriteOptionsToStream(std::ostream &out, const TString &prefix) const;
-   void ReadOptionsFromStream(std::istream &in);
    void AddOptionsXMLTo(void *parent) const;
    void ReadOptionsFromXML(void *node);
 
-   void SetMsgType(EMsgType type) { fLogger.SetMinType(type); }
-
 protected:
-   /// Loose: a bare value that belongs to the allowed values of some option sets that option.
-   Bool_t LooseOptionCheckingEnabled() const { return fLooseOptionCheckingEnabled; }
-   void EnableLooseOptions(Bool_t b = kTRUE) { fLooseOptionCheckingEnabled = b; }
-
-   void WriteOptionsReferenceToFile();
-   void ResetSetFlag();
-   const TString &GetReferenceFile() const { return fReferenceFile; }
    MsgLogger &Log() const { return fLogger; }
 
 private:
    Configurable(const Configurable &) = delete;
    Configurable &operator=(const Configurable &) = delete;
 
-   OptionBase *Declare(OptionBase *option);
-   OptionBase *FindOption(TString name) const;
-   Bool_t ParseAssignment(const TString &token);
-   Bool_t ParseFlag(const TString &name, Bool_t value, Bool_t negated);
+   Option *FindOption(const TString &name);
+   void SetValue(Option &option, const TString &text);
+   Bool_t ParseToken(const TString &token);
 
    TString fOptions;
-   Bool_t fLooseOptionCheckingEnabled = kTRUE;
-   OptionBase *fLastDeclaredOption = nullptr; ///<! owned by the list
-   TList fListOfOptions;                      ///<! owns the options
+   std::deque<Option> fListOfOptions; //!
    TString fConfigName = "Configurable";
-   TString fConfigDescription = "No description";
-   TString fReferenceFile = "None";
    mutable MsgLogger fLogger; //!
 
    ClassDefOverride(Configurable, 0);

@@ -5,40 +5,49 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <vector>
 
-#include "TNamed.h"
+#include "TList.h"
 #include "TString.h"
-#include "TTree.h"
 
-#include "TMVA/MsgLogger.h"
+#include "TMVA/Event.h"
 #include "TMVA/Types.h"
-#include "TMVA/VariableInfo.h"
+
+class TTree;
 
 namespace TMVA {
 
 class DataSetInfo;
-class Event;
-class Results;
 
-/// Owns its events and results. "Current" type and event are the cursor that MethodBase::GetEvent() reads at.
-class DataSet : public TNamed {
+/// What a method answered for the events of a sample, and the histograms made of it. One class for all kinds of analysis: each
+/// event has one answer, or one a class, or one a target.
+struct Results {
+   Types::EAnalysisType analysis;
+   UInt_t width;
+   std::vector<Float_t> values; ///< [event][answer]
+   TList plots;                 ///< owns them
+
+   Results(Types::EAnalysisType kind, UInt_t answers) : analysis(kind), width(answers) { plots.SetOwner(); }
+   Long64_t GetSize() const { return values.size() / width; }
+   Float_t GetValue(Long64_t ievt, UInt_t k = 0) const { return values.at(ievt * width + k); }
+};
+
+/// Training and test events. "Current" type and event are the cursor that MethodBase::GetEvent() reads at.
+class DataSet {
 public:
-   DataSet(const DataSetInfo &dsi);
-   ~DataSet() override;
-
-   /// Takes the event over.
-   void AddEvent(Event *event, Types::ETreeType type);
+   explicit DataSet(const DataSetInfo &dsi);
+   ~DataSet();
 
    Long64_t GetNEvents(Types::ETreeType type = Types::kMaxTreeType) const { return GetEventCollection(type).size(); }
    Long64_t GetNTrainingEvents() const { return GetNEvents(Types::kTraining); }
    Long64_t GetNTestEvents() const { return GetNEvents(Types::kTesting); }
 
    /// Events as they were read, without transformations. The getters with an index move the cursor.
-   const Event *GetEvent() const;
+   const Event *GetEvent() const { return fEvents[fCurrentType].at(fCurrentEvent); }
    const Event *GetEvent(Long64_t ievt) const
    {
-      fCurrentEventIdx = ievt;
+      fCurrentEvent = ievt;
       return GetEvent();
    }
    const Event *GetEvent(Long64_t ievt, Types::ETreeType type) const
@@ -48,66 +57,35 @@ public:
    }
    const Event *GetTrainingEvent(Long64_t ievt) const { return GetEvent(ievt, Types::kTraining); }
    const Event *GetTestEvent(Long64_t ievt) const { return GetEvent(ievt, Types::kTesting); }
+   void SetCurrentEvent(Long64_t ievt) const { fCurrentEvent = ievt; }
+   void SetCurrentType(Types::ETreeType type) const { fCurrentType = Index(type); }
+   Types::ETreeType GetCurrentType() const { return fCurrentType == 0 ? Types::kTraining : Types::kTesting; }
 
-   UInt_t GetNVariables() const;
-   UInt_t GetNTargets() const;
-   UInt_t GetNSpectators() const;
-
-   void SetCurrentEvent(Long64_t ievt) const { fCurrentEventIdx = ievt; }
-   void SetCurrentType(Types::ETreeType type) const { fCurrentTreeIdx = TreeIndex(type); }
-   Types::ETreeType GetCurrentType() const;
-
-   /// Takes events and vector over; the events that were there are deleted.
-   void SetEventCollection(std::vector<Event *> *events, Types::ETreeType type);
    const std::vector<Event *> &GetEventCollection(Types::ETreeType type = Types::kMaxTreeType) const
    {
-      return fEventCollection[TreeIndex(type)];
+      return fEvents[Index(type)];
    }
-
-   Long64_t GetNEvtSigTest() { return NOfClassNamed("Signal", Types::kTesting); }
-   Long64_t GetNEvtBkgdTest() { return NOfClassNamed("Background", Types::kTesting); }
-   Long64_t GetNEvtSigTrain() { return NOfClassNamed("Signal", Types::kTraining); }
-   Long64_t GetNEvtBkgdTrain() { return NOfClassNamed("Background", Types::kTraining); }
-
-   Bool_t HasNegativeEventWeights() const { return fHasNegativeEventWeights; }
+   /// Takes the events over, in place of those that were there.
+   void SetEventCollection(std::vector<Event *> events, Types::ETreeType type);
 
    /// The results kept under a name, made at the first call. With kMaxAnalysisType nothing is made: null when there are none.
-   Results *GetResults(const TString &name, Types::ETreeType type, Types::EAnalysisType analysistype);
-   void DeleteResults(const TString &name, Types::ETreeType type, Types::EAnalysisType analysistype);
-   void DeleteAllResults(Types::ETreeType type, Types::EAnalysisType analysistype);
-
-   void SetVerbose(Bool_t) {}
-
-   void IncrementNClassEvents(Int_t type, UInt_t classNumber);
-   Long64_t GetNClassEvents(Int_t type, UInt_t classNumber);
-   void ClearNClassEvents(Int_t type);
+   Results *GetResults(const TString &name, Types::ETreeType type, Types::EAnalysisType analysis);
 
    /// A new tree, TrainTree or TestTree, in the current directory: classID, className, inputs (arrays as one branch),
    /// targets, spectators, weight, and one branch for each set of results. Its branch addresses are gone when it returns:
    /// write it, and read it back from the file.
    TTree *GetTree(Types::ETreeType type);
 
-   UInt_t TreeIndex(Types::ETreeType type) const;
-
 private:
    DataSet(const DataSet &) = delete;
    DataSet &operator=(const DataSet &) = delete;
-   void DestroyCollection(UInt_t treeIndex);
-   Long64_t NOfClassNamed(const char *className, Types::ETreeType type);
+   UInt_t Index(Types::ETreeType type) const { return type > Types::kTesting ? fCurrentType : static_cast<UInt_t>(type); }
 
-   static constexpr UInt_t kNTrees = 4; ///< training, testing, validation, original training
-
-   const DataSetInfo &fdsi; //!
-   std::array<std::vector<Event *>, kNTrees> fEventCollection; //!
-   std::array<std::map<TString, Results *>, kNTrees> fResults; //!
-   std::array<std::vector<Long64_t>, kNTrees> fClassEvents;    //!
-   mutable UInt_t fCurrentTreeIdx = 0;
-   mutable Long64_t fCurrentEventIdx = 0;
-   Bool_t fHasNegativeEventWeights = kFALSE;
-   mutable MsgLogger fLogger; //!
-   MsgLogger &Log() const { return fLogger; }
-
-   ClassDefOverride(DataSet, 0);
+   const DataSetInfo &fInfo;
+   std::array<std::vector<Event *>, 2> fEvents; ///< training, testing; owned
+   std::array<std::map<TString, std::unique_ptr<Results>>, 2> fResults;
+   mutable UInt_t fCurrentType = 0;
+   mutable Long64_t fCurrentEvent = 0;
 };
 
 } // namespace TMVA

@@ -1,5 +1,5 @@
 /// \file
-/// The description of a data set: variables, targets, spectators, classes, cuts, weights.
+/// The description of a data set: variables, targets, spectators, and classes with their cuts, weights and input.
 #ifndef ROOT_TMVA_DataSetInfo
 #define ROOT_TMVA_DataSetInfo
 
@@ -8,12 +8,10 @@
 #include <vector>
 
 #include "TCut.h"
-#include "TMatrixDfwd.h"
-#include "TObject.h"
+#include "TMatrixD.h"
+#include "TNamed.h"
 #include "TString.h"
-#include "TTree.h"
 
-#include "TMVA/ClassInfo.h"
 #include "TMVA/Event.h"
 #include "TMVA/MsgLogger.h"
 #include "TMVA/Types.h"
@@ -21,151 +19,136 @@
 
 class TDirectory;
 class TH2;
+class TTree;
 
 namespace TMVA {
 
 class DataSet;
-class DataSetManager;
 
-class DataSetInfo : public TObject {
+/// Where events of a class come from: a tree, or the user gave them one by one.
+struct EventInput {
+   TTree *tree; ///< not owned; null: `given` has the events
+   Double_t weight; ///< a factor on the weight of every event of the tree
+   Types::ETreeType type; ///< kMaxTreeType: to be split into training and testing
+   std::vector<Event> given;
+};
+
+/// One class of events.
+class ClassInfo : public TNamed {
+public:
+   ClassInfo(const TString &name = "default", UInt_t number = 0) : TNamed(name, name), fNumber(number) {}
+
+   void SetWeight(const TString &expression) { fWeight = expression; }
+   void SetCut(const TCut &cut) { fCut = cut; }
+   const TString &GetWeight() const { return fWeight; }
+   const TCut &GetCut() const { return fCut; }
+   UInt_t GetNumber() const { return fNumber; }
+
+   std::vector<EventInput> fInputs;         //! in the order they were added
+   std::unique_ptr<TMatrixD> fCorrelations; //! of the variables, over the training events; null when not calculated
+
+private:
+   TString fWeight = "1";
+   TCut fCut = "";
+   UInt_t fNumber;
+};
+
+class DataSetInfo {
 public:
    enum { kIsArrayVariable = BIT(15) };
 
    DataSetInfo(const TString &name = "Default");
-   ~DataSetInfo() override;
+   ~DataSetInfo();
 
-   const char *GetName() const override { return fName.Data(); }
+   const char *GetName() const { return fName.Data(); }
+   TString Prefix() const { return "[" + fName + "] : "; } ///< what log lines begin with
 
-   /// Builds the data set at the first call and after every change of the description, through
-   /// DataSetManager::CreateDataSet(name). Owned by this object.
+   /// Builds the events at the first call and after every change of the description. Owned by this object.
    DataSet *GetDataSet() const;
-   void ClearDataSet() const;
 
-   VariableInfo &AddVariable(const TString &expression, const TString &title = "", const TString &unit = "",
-                             Double_t min = 0, Double_t max = 0, char varType = 'F', Bool_t normalized = kTRUE,
-                             void *external = nullptr);
-   VariableInfo &AddVariable(const VariableInfo &varInfo);
+   VariableInfo &AddVariable(const TString &expression, const TString &title = "", const TString &unit = "", Double_t min = 0,
+                             Double_t max = 0, char type = 'F', Bool_t = kTRUE, void *external = nullptr)
+   {
+      return Append(fVariables, VariableInfo(expression, title, unit, type, min, max, external));
+   }
    /// `size` variables that share the expression. `external`, where given, points to the first of `size` values.
    void AddVariablesArray(const TString &expression, Int_t size, const TString &title = "", const TString &unit = "",
-                          Double_t min = 0, Double_t max = 0, char type = 'F', Bool_t normalized = kTRUE,
-                          void *external = nullptr);
+                          Double_t min = 0, Double_t max = 0, char type = 'F', Bool_t = kTRUE, void *external = nullptr);
    VariableInfo &AddTarget(const TString &expression, const TString &title, const TString &unit, Double_t min, Double_t max,
-                           Bool_t normalized = kTRUE, void *external = nullptr);
-   VariableInfo &AddTarget(const VariableInfo &varInfo);
+                           Bool_t = kTRUE, void *external = nullptr)
+   {
+      return Append(fTargets, VariableInfo(expression, title, unit, 'F', min, max, external));
+   }
    VariableInfo &AddSpectator(const TString &expression, const TString &title, const TString &unit, Double_t min,
-                              Double_t max, char type = 'F', Bool_t normalized = kTRUE, void *external = nullptr);
-   VariableInfo &AddSpectator(const VariableInfo &varInfo);
+                              Double_t max, char type = 'F', Bool_t = kTRUE, void *external = nullptr)
+   {
+      return Append(fSpectators, VariableInfo(expression, title, unit, type, min, max, external));
+   }
    ClassInfo *AddClass(const TString &className);
 
    std::vector<VariableInfo> &GetVariableInfos() { return fVariables; }
    const std::vector<VariableInfo> &GetVariableInfos() const { return fVariables; }
-   VariableInfo &GetVariableInfo(Int_t i) { return fVariables.at(i); }
    const VariableInfo &GetVariableInfo(Int_t i) const { return fVariables.at(i); }
    /// Length of a declared array, -1 when there is none of that expression.
    Int_t GetVarArraySize(const TString &expression) const;
    Bool_t IsVariableFromArray(Int_t i) const { return GetVariableInfo(i).TestBit(kIsArrayVariable); }
    std::vector<VariableInfo> &GetTargetInfos() { return fTargets; }
    const std::vector<VariableInfo> &GetTargetInfos() const { return fTargets; }
-   VariableInfo &GetTargetInfo(Int_t i) { return fTargets.at(i); }
    const VariableInfo &GetTargetInfo(Int_t i) const { return fTargets.at(i); }
    std::vector<VariableInfo> &GetSpectatorInfos() { return fSpectators; }
    const std::vector<VariableInfo> &GetSpectatorInfos() const { return fSpectators; }
-   VariableInfo &GetSpectatorInfo(Int_t i) { return fSpectators.at(i); }
    const VariableInfo &GetSpectatorInfo(Int_t i) const { return fSpectators.at(i); }
-
    UInt_t GetNVariables() const { return fVariables.size(); }
    UInt_t GetNTargets() const { return fTargets.size(); }
-   UInt_t GetNSpectators(bool all = kTRUE) const; ///< all = false leaves category cuts (type 'C') out
+   UInt_t GetNSpectators() const { return fSpectators.size(); }
 
-   const TString &GetNormalization() const { return fNormalization; }
-   void SetNormalization(const TString &norm) { fNormalization = norm; }
-
-   void SetTrainingSumSignalWeights(Double_t sum) { fTrainingSumSignalWeights = sum; }
-   void SetTrainingSumBackgrWeights(Double_t sum) { fTrainingSumBackgrWeights = sum; }
-   void SetTestingSumSignalWeights(Double_t sum) { fTestingSumSignalWeights = sum; }
-   void SetTestingSumBackgrWeights(Double_t sum) { fTestingSumBackgrWeights = sum; }
-   /// Fatal before they have been set.
-   Double_t GetTrainingSumSignalWeights() { return KnownSum(fTrainingSumSignalWeights, "training signal"); }
-   Double_t GetTrainingSumBackgrWeights() { return KnownSum(fTrainingSumBackgrWeights, "training background"); }
-   Double_t GetTestingSumSignalWeights() { return KnownSum(fTestingSumSignalWeights, "test signal"); }
-   Double_t GetTestingSumBackgrWeights() { return KnownSum(fTestingSumBackgrWeights, "test background"); }
-
-   Int_t GetClassNameMaxLength() const;
-   Int_t GetVariableNameMaxLength() const;
-   Int_t GetTargetNameMaxLength() const;
    /// Null when there is no such class.
-   ClassInfo *GetClassInfo(Int_t clNum) const;
+   ClassInfo *GetClassInfo(Int_t number) const;
    ClassInfo *GetClassInfo(const TString &name) const;
-   void PrintClasses() const;
    UInt_t GetNClasses() const { return fClasses.size(); }
+   Int_t GetClassNameMaxLength() const;
    Bool_t IsSignal(const Event *ev) const { return ev->GetClass() == fSignalClass; }
-   /// One value a class: 1 for that of the event, 0 for the others. Valid until the next call.
-   std::vector<Float_t> *GetTargetsForMulticlass(const Event *ev);
-   UInt_t GetSignalClassIndex() { return fSignalClass; }
+   UInt_t GetSignalClassIndex() const { return fSignalClass; }
+   /// All inputs of all classes.
+   Bool_t HasInput() const;
 
-   /// By internal name; fatal when there is none, with the names there are.
-   Int_t FindVarIndex(const TString &name) const;
-
-   /// The const getters are fatal for a class that does not exist. An empty class name sets all classes.
-   const TString GetWeightExpression(Int_t i) const { return KnownClass(i).GetWeight(); }
-   void SetWeightExpression(const TString &exp, const TString &className = "");
-   const TCut &GetCut(Int_t i) const { return KnownClass(i).GetCut(); }
-   const TCut &GetCut(const TString &className) const;
+   /// An empty class name sets all classes.
+   void SetWeightExpression(const TString &expression, const TString &className = "");
    void SetCut(const TCut &cut, const TString &className);
    void AddCut(const TCut &cut, const TString &className);
-   Bool_t HasCuts() const;
-
-   std::vector<TString> GetListOfVariables() const; ///< internal names
 
    const TMatrixD *CorrelationMatrix(const TString &className) const; ///< null when it was not calculated
-   void SetCorrelationMatrix(const TString &className, TMatrixD *matrix);
-   void PrintCorrelationMatrix(const TString &className);
-   /// In percent, cut to whole numbers, variable titles at the bins.
-   TH2 *CreateCorrelationMatrixHist(const TMatrixD *m, const TString &hName, const TString &hTitle) const;
+   /// In percent, cut to whole numbers, variable titles at the bins. Null without a matrix.
+   TH2 *CreateCorrelationMatrixHist(const TMatrixD *m, const TString &name, const TString &title) const;
 
-   void SetSplitOptions(const TString &options);
    const TString &GetSplitOptions() const { return fSplitOptions; }
-
-   void SetRootDir(TDirectory *dir) { fOwnRootDir = dir; }
-   TDirectory *GetRootDir() const { return fOwnRootDir; }
-   void SetMsgType(EMsgType type) const { fLogger.SetMinType(type); }
-   DataSetManager *GetDataSetManager() { return fDataSetManager; }
+   void SetSplitOptions(const TString &options)
+   {
+      fSplitOptions = options;
+      SetChanged();
+   }
+   /// To be called after a change of what the events are made of.
+   void SetChanged() { fNeedsRebuilding = kTRUE; }
 
 private:
-   friend class DataSetManager;
-   void SetDataSetManager(DataSetManager *manager) { fDataSetManager = manager; }
-
    DataSetInfo(const DataSetInfo &) = delete;
    DataSetInfo &operator=(const DataSetInfo &) = delete;
 
-   Double_t KnownSum(Double_t sum, const char *what) const;
-   const ClassInfo &KnownClass(Int_t i) const;
+   std::vector<ClassInfo *> Classes(const TString &className); ///< that one, made where there is none; or all
    VariableInfo &Append(std::vector<VariableInfo> &list, const VariableInfo &info);
+   MsgLogger &Log() const { return fLogger; }
 
    TString fName;
-   DataSetManager *fDataSetManager = nullptr; ///<! not owned
-   mutable DataSet *fDataSet = nullptr;       ///<! owned
+   mutable std::unique_ptr<DataSet> fDataSet; //!
    mutable Bool_t fNeedsRebuilding = kTRUE;
-
    std::vector<VariableInfo> fVariables;
    std::vector<VariableInfo> fTargets;
    std::vector<VariableInfo> fSpectators;
-   std::map<TString, Int_t> fVarArrays; ///< expression -> size
+   std::map<TString, Int_t> fVarArrays;              ///< expression -> size
    std::vector<std::unique_ptr<ClassInfo>> fClasses; //!
-
-   TString fNormalization = "NONE";
-   TString fSplitOptions;
-   Double_t fTrainingSumSignalWeights = -1;
-   Double_t fTrainingSumBackgrWeights = -1;
-   Double_t fTestingSumSignalWeights = -1;
-   Double_t fTestingSumBackgrWeights = -1;
-   TDirectory *fOwnRootDir = nullptr; ///<! not owned
    UInt_t fSignalClass = 0;
-   std::vector<Float_t> fTargetsForMulticlass;
-   mutable MsgLogger fLogger; //!
-   MsgLogger &Log() const { return fLogger; }
-
-   ClassDefOverride(DataSetInfo, 0);
+   TString fSplitOptions;
+   mutable MsgLogger fLogger{"DataSetInfo"}; //!
 };
 
 } // namespace TMVA

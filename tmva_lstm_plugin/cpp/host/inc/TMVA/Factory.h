@@ -4,7 +4,6 @@
 #define ROOT_TMVA_Factory
 
 #include "TMVA/Configurable.h"
-#include "TMVA/DataSet.h"
 #include "TMVA/Types.h"
 
 #include "TString.h"
@@ -14,7 +13,6 @@
 #include <vector>
 
 class TCanvas;
-class TDirectory;
 class TFile;
 class TGraph;
 class TMultiGraph;
@@ -34,8 +32,8 @@ public:
 
    /// \param job     first part of the names of weights files
    /// \param target  output file, opened for writing, which stays with the caller; null: no histograms and trees are written
-   /// \param options V, VerboseLevel, Color, Transformations, Correlations, ROC, Silent, DrawProgressBar, ModelPersistence,
-   ///                AnalysisType
+   /// \param options V, VerboseLevel, Color, Transformations, ROC, Silent, ModelPersistence, AnalysisType; Correlations and
+   ///                DrawProgressBar are taken and without effect
    Factory(TString job, TFile *target, TString options = "");
    Factory(TString job, TString options = "");
    ~Factory() override;
@@ -52,8 +50,6 @@ public:
    /// Trains what has at least ten training events, ranks, saves histories and, with ModelPersistence, makes every method anew
    /// from its weights file.
    void TrainAllMethods();
-   void TrainAllMethodsForClassification() { TrainAllMethods(); }
-   void TrainAllMethodsForRegression() { TrainAllMethods(); }
    void TestAllMethods();
    /// Prints figures of merit, writes histograms, TestTree and TrainTree.
    void EvaluateAllMethods();
@@ -62,13 +58,7 @@ public:
    /// Null when there is none.
    IMethod *GetMethod(const TString &dataset, const TString &title) const;
    Bool_t HasMethod(const TString &dataset, const TString &title) const { return GetMethod(dataset, title) != nullptr; }
-   Bool_t Verbose() const { return fVerbose; }
-   void SetVerbose(Bool_t verbose = kTRUE) { fVerbose = verbose; }
-   virtual void MakeClass(const TString &dataset, const TString &title = "") const;
-   void PrintHelpMessage(const TString &dataset, const TString &title = "") const;
-   TDirectory *RootBaseDir();
    Bool_t IsSilentFile() const { return fSilentFile; }
-   Bool_t IsModelPersistence() const { return fModelPersistence; }
 
    // ---- background rejection against signal efficiency, weighted; after TestAllMethods. For several classes that of class
    //      `iClass` against all others. 0 or null, after an error message, when there is no such thing
@@ -85,47 +75,26 @@ public:
    TCanvas *GetROCCurve(DataLoader *loader, UInt_t iClass = 0, Types::ETreeType type = Types::kTesting);
    TCanvas *GetROCCurve(TString dataset, UInt_t iClass = 0, Types::ETreeType type = Types::kTesting);
 
-   // ---- in TMVA, but not in the host: always fatal
-
-   std::map<TString, Double_t> OptimizeAllMethods(TString fomType = "ROCIntegral", TString fitType = "FitGA");
-   void EvaluateAllVariables(DataLoader *loader, TString options = "");
-
 private:
-   /// What is printed of one method.
-   struct ClassifierFigures;
-   struct RegressionFigures;
-
    void ReadOptions();
-   void DecideAnalysisType(DataSetInfo &info);
-   void RefuseUnknownMethod(const TString &method) const;
+   void DecideAnalysisType(const DataSetInfo &info);
    void RefuseBoosting(const TString &options) const;
    TString WeightFileFolder(const TString &dataset) const;
    const char *AnalysisName() const;
    std::vector<MethodBase *> Methods(const MVector &list) const;
-   void CheckTrainable(MethodBase &method);
+   void CheckTrainable(MethodBase &method) const;
    void TrainDataSet(MVector &list);
    MethodBase *MakeAnew(MethodBase *method);
    void WriteDataInformation(DataSetInfo &info);
-   void WriteHistograms(MethodBase &method);
    void WriteTrees(DataSetInfo &info);
-
    void EvaluateClassification(const std::vector<MethodBase *> &methods);
    void EvaluateRegression(const std::vector<MethodBase *> &methods);
    void EvaluateMulticlass(const std::vector<MethodBase *> &methods);
-   void PrintClassification(const std::vector<ClassifierFigures> &figures);
-   void PrintRegression(const std::vector<RegressionFigures> &figures);
-   void PrintOneAgainstRest(const std::vector<MethodBase *> &methods);
-   void PrintConfusion(MethodBase &method);
-   void PrintCorrelations(const std::vector<MethodBase *> &methods);
-
    std::unique_ptr<ROCCurve> GetROC(const TString &dataset, const TString &title, UInt_t iClass, Types::ETreeType type);
 
    TFile *fTargetFile;             ///<! not owned
    TString fJobName;               ///< first part of the names of weights files
    TString fTransformations = "I"; ///< for which variables are plotted
-   TString fVerboseLevel = "Info";
-   Bool_t fVerbose = kFALSE;
-   Bool_t fCorrelations = kFALSE;  ///< print those of the responses with each other and with the inputs
    Bool_t fROC = kTRUE;            ///< print the tables of a classification
    Bool_t fSilentFile;             ///< there is no output file
    Bool_t fModelPersistence = kTRUE;

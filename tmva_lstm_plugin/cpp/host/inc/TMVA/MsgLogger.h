@@ -6,9 +6,11 @@
 #include <sstream>
 #include <string>
 
-#include "TObject.h"
+#include "TString.h"
 
 #include "TMVA/Types.h"
+
+class TObject;
 
 namespace TMVA {
 
@@ -18,71 +20,46 @@ namespace TMVA {
 ///                              : an information
 ///     <WARNING>                         : ...
 ///
-/// A kFATAL message throws std::runtime_error("FATAL error") after it has been printed, as TMVA does since ROOT 6.08. The text
-/// of the exception is that of TMVA, since macros compare it; the reason stands in the printed line.
-class MsgLogger : public std::ostringstream, public TObject {
+/// gConfig().SetSilent() drops everything but fatal messages. A kFATAL message throws std::runtime_error("FATAL error") after it
+/// has been printed, as TMVA does since ROOT 6.08. The text of the exception is that of TMVA, since macros compare it; the reason
+/// stands in the printed line.
+class MsgLogger : public std::ostringstream {
 public:
-   MsgLogger(const TObject *source, EMsgType minType = kINFO);
-   MsgLogger(const std::string &source, EMsgType minType = kINFO);
-   MsgLogger(EMsgType minType = kINFO);
-   MsgLogger(const MsgLogger &parent);
-   ~MsgLogger() override;
-   MsgLogger &operator=(const MsgLogger &parent);
+   /// \param source  asked for its name at each message
+   MsgLogger(const TObject *source, EMsgType minType = kINFO) : fObjSource(source), fMinType(minType) {}
+   MsgLogger(const std::string &source, EMsgType minType = kINFO) : fStrSource(source), fMinType(minType) {}
 
-   void SetSource(const std::string &source) { fStrSource = source; }
-   std::string GetSource() const { return fStrSource; }
-   EMsgType GetMinType() const { return fMinType; }
    void SetMinType(EMsgType minType) { fMinType = minType; }
 
-   /// Name of the source, cut to GetMaxSourceSize() characters.
-   std::string GetFormattedSource() const;
-   /// What stands before the text in a line: the source, padded, and a colon.
-   std::string GetPrintedSource() const;
-   static UInt_t GetMaxSourceSize() { return 25; }
-
-   static MsgLogger &Endmsg(MsgLogger &logger);
-
    MsgLogger &operator<<(MsgLogger &(*manipulator)(MsgLogger &)) { return manipulator(*this); }
-   MsgLogger &operator<<(std::ostream &(*manipulator)(std::ostream &))
-   {
-      manipulator(*this);
-      return *this;
-   }
-   MsgLogger &operator<<(std::ios &(*manipulator)(std::ios &))
-   {
-      manipulator(*this);
-      return *this;
-   }
    MsgLogger &operator<<(EMsgType type)
    {
       fActiveType = type;
       return *this;
    }
+   // not by the template below, which the compiler would make anew for each length of a literal
+   MsgLogger &operator<<(const char *text);
+   MsgLogger &operator<<(const TString &text) { return *this << text.Data(); }
    template <class T>
    MsgLogger &operator<<(const T &arg)
    {
       static_cast<std::ostringstream &>(*this) << arg;
       return *this;
    }
-
-   /// Everything but fatal messages is dropped in between.
-   static void InhibitOutput();
-   static void EnableOutput();
-
-private:
+   /// Prints what was collected.
    void Send();
 
-   const TObject *fObjSource = nullptr; ///<! asked for its name at each message; fStrSource holds when it is null
+private:
+   const TObject *fObjSource = nullptr; ///<! fStrSource holds when it is null
    std::string fStrSource;
    EMsgType fActiveType = kINFO;
-   EMsgType fMinType = kINFO;
-
-   ClassDefOverride(MsgLogger, 0);
+   EMsgType fMinType;
 };
 
 inline MsgLogger &Endl(MsgLogger &logger)
 {
-   return MsgLogger::Endmsg(logger);
+   logger.Send();
+   return logger;
 }
 
 } // namespace TMVA

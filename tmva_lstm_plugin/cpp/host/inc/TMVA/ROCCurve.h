@@ -6,7 +6,6 @@
 #include "Rtypes.h"
 
 #include <memory>
-#include <tuple>
 #include <vector>
 
 class TGraph;
@@ -18,27 +17,24 @@ namespace TMVA {
 /// integral is 0.
 class ROCCurve {
 public:
-   /// (value, weight, is signal) of each event.
-   explicit ROCCurve(const std::vector<std::tuple<Float_t, Float_t, Bool_t>> &events);
    ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal, const std::vector<Float_t> &weights);
-   ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal);
-   ROCCurve(const std::vector<Float_t> &signal, const std::vector<Float_t> &background);
-   ROCCurve(const std::vector<Float_t> &signal, const std::vector<Float_t> &background,
-            const std::vector<Float_t> &signalWeights, const std::vector<Float_t> &backgroundWeights);
+   ROCCurve(const std::vector<Float_t> &values, const std::vector<Bool_t> &isSignal)
+      : ROCCurve(values, isSignal, std::vector<Float_t>(values.size(), 1))
+   {
+   }
    ~ROCCurve();
 
    /// Signal efficiency at a background efficiency, linear between points.
    /// The numbers of points of these three are those of TMVA's signature; all points are always used.
    Double_t GetEffSForEffB(Double_t effB, const UInt_t points = 41);
+   Double_t GetEffBForEffS(Double_t effS) const; ///< the reverse
    /// Area under the curve.
    Double_t GetROCIntegral(const UInt_t points = 41);
    /// Background rejection (y) against signal efficiency (x), from signal efficiency 1 to 0. Owned by this object.
    TGraph *GetROCCurve(const UInt_t points = 100);
 
 private:
-   void Build(std::vector<std::tuple<Float_t, Float_t, Bool_t>> events);
-
-   std::vector<Double_t> fEffS, fEffB;    ///< efficiencies above each cut, from (1, 1) to (0, 0)
+   std::vector<Double_t> fEffS, fEffB; ///< efficiencies above each cut, from (1, 1) to (0, 0)
    std::unique_ptr<TGraph> fGraph;
 };
 

@@ -1,5 +1,5 @@
 /// \file
-/// Helpers every TMVA class uses: strings, statistics of histograms, and the XML of weights files.
+/// Helpers every TMVA class uses: strings, tables, and the XML of weights files.
 #ifndef ROOT_TMVA_Tools
 #define ROOT_TMVA_Tools
 
@@ -7,76 +7,37 @@
 #include <sstream>
 #include <vector>
 
-#include "TMatrixDfwd.h"
 #include "TString.h"
 #include "TXMLEngine.h"
 
 #include "TMVA/MsgLogger.h"
-#include "TMVA/Types.h"
 
 class TH1;
-class TH2F;
-class TList;
 
 namespace TMVA {
-
-class Event;
 
 class Tools {
 public:
    static Tools &Instance();
-   static void DestroyInstance();
-   ~Tools();
 
-   /// Weighted mean, RMS and range of `values` for the events of one class and for all others. Weights may be negative.
-   void ComputeStat(const std::vector<Event *> &events, std::vector<Float_t> *values, Double_t &meanS, Double_t &meanB,
-                    Double_t &rmsS, Double_t &rmsB, Double_t &xmin, Double_t &xmax, Int_t signalClass, Bool_t norm = kFALSE);
    /// Scales to the integral `norm`, bin width included; returns what it was.
    Double_t NormHist(TH1 *hist, Double_t norm = 1.0);
-   Double_t NormVariable(Double_t x, Double_t xmin, Double_t xmax) { return 2 * (x - xmin) / (xmax - xmin) - 1; }
-   /// Half the integral of (s - b)^2 / (s + b) of the normalised histograms: 0 for equal, 1 for disjoint ones.
-   Double_t GetSeparation(TH1 *signal, TH1 *background) const;
-   Double_t GetMutualInformation(const TH2F &hist);
-   TList *ParseFormatLine(TString line, const char *sep = ":"); ///< list of TObjString; the caller owns it
    std::vector<TString> SplitString(const TString &text, const char separator) const;
-   Bool_t ContainsRegularExpression(const TString &text);
-   TString ReplaceRegularExpressions(const TString &text, const TString &replace = "+");
-   Bool_t CheckForSilentOption(const TString &options) const;
-   Bool_t CheckForVerboseOption(const TString &options) const;
-   /// The candidate that differs least from `text`, case aside; empty when none is near. DidYouMean() makes a sentence of it.
-   TString NearestName(const TString &text, const std::vector<TString> &candidates) const;
+   TString ReplaceRegularExpressions(const TString &text, const TString &replace = "+") const;
+   /// " Did you mean ...?" with the candidate that differs least from `text`, case aside; empty when none is near.
    TString DidYouMean(const TString &text, const std::vector<TString> &candidates) const;
    TString JoinNames(const std::vector<TString> &names) const; ///< joined by ", "
-   TString GetXTitleWithUnit(const TString &title, const TString &unit);
-   TString GetYTitleWithUnit(const TH1 &hist, const TString &unit, Bool_t normalised);
-   /// A square table in the log.
-   void FormattedOutput(const TMatrixD &matrix, const std::vector<TString> &names, MsgLogger &logger);
 
-   /// An escape sequence for a terminal, empty when colours are off: "reset", "bold", "red", "lightblue", ...
-   const TString &Color(const TString &name);
-
-   enum EWelcomeMessage {
-      kStandardWelcomeMsg = 1,
-      kIsometricWelcomeMsg,
-      kBlockWelcomeMsg,
-      kLeanWelcomeMsg,
-      kLogoWelcomeMsg,
-      kSmall1WelcomeMsg,
-      kSmall2WelcomeMsg,
-      kOriginalWelcomeMsgColor,
-      kOriginalWelcomeMsgBW
-   };
+   enum EWelcomeMessage { kStandardWelcomeMsg = 1 };
    /// One line, once a process, that says that this is the embedded host.
-   void TMVAWelcomeMessage();
+   void TMVAWelcomeMessage() { TMVAWelcomeMessage(fLogger); }
    void TMVAWelcomeMessage(MsgLogger &logger, EWelcomeMessage message = kStandardWelcomeMsg);
-   void TMVAVersionMessage(MsgLogger &logger);
-   void ROOTVersionMessage(MsgLogger &logger);
 
-   TString StringFromInt(Long_t i);
-   TString StringFromDouble(Double_t d);
+   TString StringFromInt(Long_t i) { return TString::Format("%ld", i); }
+   TString StringFromDouble(Double_t d) { return TString::Format("%5.10e", d); }
 
    /// XML. ReadAttr is fatal when there is no such attribute; AddAttr writes real numbers with `precision` decimals.
-   Bool_t HasAttr(void *node, const char *name);
+   Bool_t HasAttr(void *node, const char *name) { return node && xmlengine().HasAttr(node, name); }
    void ReadAttr(void *node, const char *name, TString &value);
    template <typename T>
    void ReadAttr(void *node, const char *name, T &value)
@@ -85,7 +46,7 @@ public:
       ReadAttr(node, name, text);
       std::stringstream(text.Data()) >> value;
    }
-   void AddAttr(void *node, const char *name, const char *value);
+   void AddAttr(void *node, const char *name, const char *value) { xmlengine().NewAttr(node, nullptr, name, value); }
    template <typename T>
    void AddAttr(void *node, const char *name, const T &value, Int_t precision = 16)
    {
@@ -96,25 +57,19 @@ public:
    }
    /// A null parent gives null, unless it is the root node.
    void *AddChild(void *parent, const char *name, const char *content = nullptr, bool isRootNode = false);
-   Bool_t AddRawLine(void *node, const char *raw);
-   Bool_t AddComment(void *node, const char *comment);
-   void *GetParent(void *child);
    void *GetChild(void *parent, const char *name = nullptr); ///< the first one, of that name when given
    void *GetNextChild(void *previous, const char *name = nullptr);
-   const char *GetContent(void *node);
-   const char *GetName(void *node);
+   const char *GetContent(void *node) { return xmlengine().GetNodeContent(node); }
+   const char *GetName(void *node) { return xmlengine().GetNodeName(node); }
 
-   TXMLEngine &xmlengine() { return *fXMLEngine; }
-   int xmlenginebuffersize() { return fXMLBufferSize; }
-   void SetXMLEngineBufferSize(int size) { fXMLBufferSize = size; }
+   TXMLEngine &xmlengine() { return fXMLEngine; }
+   int xmlenginebuffersize() const { return 10000000; }
 
 private:
-   Tools();
    MsgLogger &Log() const { return fLogger; }
 
-   std::unique_ptr<TXMLEngine> fXMLEngine;
-   int fXMLBufferSize = 10000000;
-   mutable MsgLogger fLogger;
+   TXMLEngine fXMLEngine;
+   mutable MsgLogger fLogger{"Tools"};
 };
 
 Tools &gTools();

@@ -15,7 +15,7 @@ class TrainingHistory {
 public:
    typedef std::vector<std::pair<Int_t, Double_t>> IterationRecord;
 
-   void AddValue(TString property, Int_t stage, Double_t value);
+   void AddValue(TString property, Int_t stage, Double_t value) { fHistory[property].emplace_back(stage, value); }
    /// Writes one TH1D for each property, `TrainingHistory_<name>_<property>`, into the current directory: one bin for each
    /// recorded value, centred on its stage (stages are taken to be equally spaced).
    void SaveHistory(TString name);

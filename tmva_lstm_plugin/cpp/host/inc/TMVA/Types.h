@@ -12,83 +12,25 @@
 
 namespace TMVA {
 
-typedef UInt_t TMVAVersion_t;
-
 /// Levels of a log message. kHEADER is the highest: a header line is suppressed by gConfig().SetSilent() only.
-enum EMsgType {
-   kDEBUG = 1,
-   kVERBOSE = 2,
-   kINFO = 3,
-   kWARNING = 4,
-   kERROR = 5,
-   kFATAL = 6,
-   kSILENT = 7,
-   kHEADER = 8
-};
-
-enum HistType { kMVAType = 0, kProbaType = 1, kRarityType = 2, kCompareType = 3 };
+enum EMsgType { kDEBUG = 1, kVERBOSE, kINFO, kWARNING, kERROR, kFATAL, kSILENT, kHEADER };
 
 class Types {
 public:
    /// The built-in methods have their numbers here, so that names and numbers agree with a real TMVA of 6.28 to 6.40;
    /// the host has none of them. A method that registers itself uses any other value up to 63.
    enum EMVA {
-      kVariable = 0,
-      kCuts,
-      kLikelihood,
-      kPDERS,
-      kHMatrix,
-      kFisher,
-      kKNN,
-      kCFMlpANN,
-      kTMlpANN,
-      kBDT,
-      kDT,
-      kRuleFit,
-      kSVM,
-      kMLP,
-      kBayesClassifier,
-      kFDA,
-      kBoost,
-      kPDEFoam,
-      kLD,
-      kPlugins,
-      kCategory,
-      kDNN,
-      kDL,
-      kPyRandomForest,
-      kPyAdaBoost,
-      kPyGTB,
-      kPyKeras,
-      kPyTorch,
-      kC50,
-      kRSNNS,
-      kRSVM,
-      kRXGB,
-      kCrossValidation,
-      kMaxMethod
-   };
-
-   enum EVariableTransform {
-      kIdentity = 0,
-      kDecorrelated,
-      kNormalized,
-      kPCA,
-      kRearranged,
-      kGauss,
-      kUniform,
-      kMaxVariableTransform
+      kVariable = 0, kCuts, kLikelihood, kPDERS, kHMatrix, kFisher, kKNN, kCFMlpANN, kTMlpANN, kBDT, kDT, kRuleFit, kSVM,
+      kMLP, kBayesClassifier, kFDA, kBoost, kPDEFoam, kLD, kPlugins, kCategory, kDNN, kDL, kPyRandomForest, kPyAdaBoost,
+      kPyGTB, kPyKeras, kPyTorch, kC50, kRSNNS, kRSVM, kRXGB, kCrossValidation, kMaxMethod
    };
 
    enum EAnalysisType { kClassification = 0, kRegression, kMulticlass, kNoAnalysisType, kMaxAnalysisType };
-
-   enum ESBType { kSignal = 0, kBackground, kSBBoth, kMaxSBType, kTrueType };
 
    /// kMaxTreeType means "the current one" in DataSet, and "not yet assigned to training or testing" in the loader.
    enum ETreeType { kTraining = 0, kTesting, kMaxTreeType, kValidation, kTrainingOriginal };
 
    static Types &Instance();
-   static void DestroyInstance();
 
    /// Number of a method; fatal for an unknown name, with the names that are known and the nearest one.
    EMVA GetMethodType(const TString &method) const;
