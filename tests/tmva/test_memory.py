@@ -87,3 +87,10 @@ needs_mallinfo2 = pytest.mark.skipif(
 @pytest.mark.parametrize("analysis", ["Classification", "Multiclass", "Regression"])
 def test_repeated_trainings_keep_nothing(folder, run_python, analysis):
     assert growth(run_python, analysis) < PARAMETERS / 4
+
+
+@needs_mallinfo2
+def test_what_is_kept_would_be_seen(folder, run_python):
+    """The measurement itself: one copy of the largest weights kept from each training is well above the bound."""
+    kept = "kept = globals().setdefault('kept', []); kept.append(ctypes.create_string_buffer(4 * 64 * 64 * 4))"
+    assert growth(run_python, "Classification", leak=kept) > PARAMETERS / 2

@@ -90,7 +90,8 @@ def test_a_reader_in_another_process_gives_what_the_test_gave(folder, analysis):
     what = {"Classification": "EvaluateMVA", "Multiclass": "EvaluateMulticlass", "Regression": "EvaluateRegression"}[analysis]
     events = jagged(600, 1, classes=3 if analysis == "Multiclass" else 2)
     if analysis == "Regression":
-        trained = train(folder, events, analysis=analysis, options=SHORT, targets=targets_of(events))
+        options = SHORT.replace("MaxEpochs=4", "MaxEpochs=25")
+        trained = train(folder, events, analysis=analysis, options=options, targets=targets_of(events))
     else:
         trained = train(folder, events, jagged(200, 2, classes=len(events.class_names)), analysis=analysis, options=SHORT)
     columns = trained.tree()
@@ -100,7 +101,8 @@ def test_a_reader_in_another_process_gives_what_the_test_gave(folder, analysis):
     assert np.array_equal(answers, trained.scores().astype(np.float32))
     if analysis == "Regression":
         truth = np.stack([columns["energy"], columns["fraction"]], axis=1)
-        assert all(np.corrcoef(answers[:, k], truth[:, k])[0, 1] > 0.3 for k in (0, 1))  # learnt, and in this order
+        correlations = [np.corrcoef(answers[:, k], truth[:, k])[0, 1] for k in (0, 1)]
+        assert min(correlations) > 0.8  # learnt, and in this order
         assert abs(answers[:, 0].mean() - truth[:, 0].mean()) < truth[:, 0].std()  # in the units of the target
     else:
         assert answers.std() > 0.01
@@ -139,12 +141,6 @@ def test_paths_with_spaces_underscores_and_unicode(folder, monkeypatch, where):
     moved = folder / f"{Path(where).name} moved.xml"
     moved.write_bytes(trained.weights.read_bytes())
     assert np.array_equal(read_elsewhere(folder, moved, padded(seen), seen.lengths), scores)
-
-
-def test_two_names_that_tmva_itself_refuses(folder):
-    """A slash is a folder to it, and in an option string a colon is the next option."""
-    with pytest.raises(tmva_lstm_plugin.OptionError, match="cannot contain one"):
-        tmva.option_string(Layout="LSTM|6:LINEAR")
 
 
 # --- ways to say the same --------------------------------------------------------------------------------------------
@@ -289,8 +285,10 @@ def test_weights_read_and_written_again_are_the_same_bytes(folder, analysis):
     again = trained.weights.read_bytes()
     node = re.compile(rb"<Weights>.*</Weights>", re.DOTALL)
     assert node.search(again).group() == node.search(first).group()  # provenance and all
-    options = re.compile(rb"<Options>.*</Options>", re.DOTALL)
-    assert options.search(again).group() == options.search(first).group()
+    # what was booked is there as well, but for a mark of which options the user gave, which TMVA does not restore
+    option = re.compile(rb'<Option name="(\w+)"[^>]*>([^<]*)<')
+    assert len(option.findall(first)) > 10
+    assert option.findall(again) == option.findall(first)
 
 
 def test_the_same_booking_twice_writes_the_same_weights(folder):
