@@ -34,7 +34,7 @@ def train_in_tmva(events, name, options):
     output = ROOT.TFile(f"{name}.root", "RECREATE")
     factory = ROOT.TMVA.Factory("job", output, "!V:Silent:!Color:!DrawProgressBar:AnalysisType=Classification")
     loader = ROOT.TMVA.DataLoader(name)
-    layout = tmva.fill_dataloader(loader, events, test=events[:200], steps=T)
+    layout = tmva.fill_dataloader(loader, events, test=events[:: len(events) // 200], steps=T)
     tmva.prepare(loader, SplitMode="Block", MixMode="Block", NormMode="None")
     tmva.book(factory, loader, "LSTM", layout, **options)
     begin = time.perf_counter()

@@ -303,7 +303,7 @@ def test_the_same_booking_twice_writes_the_same_weights(folder):
     assert nodes[0] == nodes[1]
 
 
-def test_a_ranking_takes_a_tenth_of_the_training_and_can_be_off(folder, run_python):
+def test_a_ranking_is_apart_has_a_tenth_of_the_time_and_can_be_off(folder, run_python):
     script = """
     import sys
     sys.path.insert(0, {tests!r})
@@ -314,12 +314,19 @@ def test_a_ranking_takes_a_tenth_of_the_training_and_can_be_off(folder, run_pyth
     booking.train(Path("."), booking.jagged({n}, 1), booking.jagged(100, 2), evaluate=False,
         options="Layout=LSTM|{H}:{ranking}NumThreads=2:TrainingStrategy=MaxEpochs={epochs}")
     """
-    for n, H, epochs in ((6000, 24, 25), (40, 2, 1)):
-        said = run_python(script.format(tests=str(Path(__file__).parent), n=n, H=H, epochs=epochs, ranking=""))
-        found = re.search(r"ranking by permutation took (\S+) s, the training (\S+) s", said)
-        assert found, said[-3000:]
-        for name in ("vars[0]", "vars[1]", "vars[2]", *(f"step {t}" for t in range(T))):
-            assert name in said
+    long, tiny = (script.format(tests=str(Path(__file__).parent), ranking="", **sizes) for sizes in (
+        {"n": 6000, "H": 24, "epochs": 25}, {"n": 20, "H": 2, "epochs": 1},
+    ))  # fmt: skip
+    said = run_python(long)
+    found = re.search(r"ranking by permutation took (\S+) s, the training (\S+) s", said)
+    assert found, said[-3000:]
+    print(f"ranking / training {float(found[1]) / float(found[2]):.3f}")  # a speed is measured, not asserted
+    for name in ("vars[0]", "vars[1]", "vars[2]", *(f"step {t}" for t in range(T))):
+        assert name in said
+    # one that is over at once leaves no time for a ranking, and says so
+    said = run_python(tiny)
+    assert "ranking by permutation" not in said
+    assert "was too short to rank" in said
     said = run_python(script.format(tests=str(Path(__file__).parent), n=300, H=4, epochs=2, ranking="!Ranking:"))
     assert "ranking by permutation" not in said
     assert "No variable ranking supplied" in said
