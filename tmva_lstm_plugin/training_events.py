@@ -114,7 +114,6 @@ class _Roles:
     def _weigh(
         self, labels: NDArray[np.int32], weights: NDArray[np.float64], class_names: tuple[str, ...], source: str
     ) -> None:
-        total = 0.0
         for index, name in enumerate(class_names):
             of_class = weights[self.trains & (labels == index)]
             if len(of_class) and of_class.sum() <= 0:
@@ -122,7 +121,8 @@ class _Roles:
                     f"{source}: the weights of class '{name}' sum to {of_class.sum():.6g} over {len(of_class)} training "
                     "events, expected a sum above 0; check the weight, or train without weights (use_weights=False)"
                 )
-            total += float(of_class.sum())
+        # one event after the other, as the TMVA method sums: numpy's own sum goes in pairs and ends in other last bits
+        total = float(np.cumsum(weights[self.trains])[-1])
         self.weight_scale = int(self.trains.sum()) / total
         unused = int((weights == 0).sum())
         negative = weights < 0

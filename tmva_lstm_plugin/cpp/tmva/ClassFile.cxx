@@ -25,13 +25,20 @@ void write_array(std::ostream &out, const std::string &name, const float *values
 
 void write_specs(std::ostream &out, const std::string &name, const std::vector<FeatureSpec> &specs)
 {
-   std::vector<float> mean, scale;
+   std::vector<float> mean, inverse;
    for (const FeatureSpec &spec : specs) {
       mean.push_back(spec.mean);
-      scale.push_back(spec.scale);
+      inverse.push_back(1.f / spec.scale);
    }
    write_array(out, name + "Mean", mean.data(), mean.size());
-   write_array(out, name + "Scale", scale.data(), scale.size());
+   write_array(out, name + "Inverse", inverse.data(), inverse.size());
+}
+
+/// Standardisation of an input, bit for bit what the network does: TMVA holds events as floats, and a value with a large mean and a
+/// small spread would otherwise be another one.
+std::string standardised(const std::string &input, const std::string &spec, const std::string &index)
+{
+   return "(static_cast<float>(inputValues[" + input + "]) - " + spec + "Mean[" + index + "]) * " + spec + "Inverse[" + index + "]";
 }
 
 const char *activation_code(Activation activation)
@@ -106,13 +113,17 @@ void write_class(std::ostream &out, const std::string &name, const SequenceModel
           "      if ((v < length * D || v >= T * D) && !std::isfinite(inputValues[v]))\n"
           "         return std::vector<double>("
        << shape.classes() << ", -999.); // TMVA's answer for values that are not finite\n";
-   out << "   std::vector<double> h(H, 0.), c(H, 0.), z(4 * H), joined("
+   out << "   std::vector<double> x(D), h(H, 0.), c(H, 0.), z(4 * H), joined("
        << (shape.flat_steps ? std::to_string(shape.flat_steps) + " * H" : std::string("H")) << " + E, 0.);\n"
           "   for (int t = 0; t < length; ++t) {\n"
+          "      for (int d = 0; d < D; ++d)\n"
+          "         x[d] = "
+       << standardised("t * D + d", "feature", "d")
+       << ";\n"
           "      for (int r = 0; r < 4 * H; ++r) {\n"
           "         double sum = lstm_b[r];\n"
           "         for (int d = 0; d < D; ++d)\n"
-          "            sum += lstm_W[r * D + d] * ((inputValues[t * D + d] - featureMean[d]) / featureScale[d]);\n"
+          "            sum += lstm_W[r * D + d] * x[d];\n"
           "         for (int j = 0; j < H; ++j)\n"
           "            sum += lstm_U[r * H + j] * h[j];\n"
           "         z[r] = sum;\n"
@@ -131,9 +142,9 @@ void write_class(std::ostream &out, const std::string &name, const SequenceModel
       out << "   for (int e = 0, v = T * D; e < E; ++e, ++v) {\n";
       if (layout.length == EventLayout::Length::Variable)
          out << "      if (v == " << layout.length_index << ")\n         ++v;\n";
-      out << "      joined[joined.size() - E + e] = (inputValues[v] - eventFeatureMean[e]) / eventFeatureScale[e];\n   }\n";
+      out << "      joined[joined.size() - E + e] = " << standardised("v", "eventFeature", "e") << ";\n   }\n";
    }
-   out << "   std::vector<double> x = joined, y;\n";
+   out << "   x = joined;\n   std::vector<double> y;\n";
    const std::vector<DenseShape> layers = shape.dense_layers();
    for (std::size_t n = 0; n < layers.size(); ++n) {
       const std::string layer = n + 1 < layers.size() ? "dense" + std::to_string(n + 1) : "head";

@@ -39,6 +39,7 @@ struct MethodLSTM::Implementation {
    std::unique_ptr<SequenceModel> model;
    TrainingReport report;
    double seconds = 0;
+   std::unique_ptr<Ranking> ranking; ///< the Factory prints what it gets and leaves it to the method
 };
 
 MethodLSTM::MethodLSTM(const TString &jobName, const TString &methodTitle, DataSetInfo &data, const TString &option)
@@ -420,7 +421,7 @@ const std::vector<Float_t> &MethodLSTM::GetRegressionValues()
 
 const Ranking *MethodLSTM::CreateRanking()
 {
-   const Implementation &my = *fImplementation;
+   Implementation &my = *fImplementation;
    if (!fComputeRanking || !my.model || DoRegression())
       return nullptr;
    SequenceBuffer events(my.layout);
@@ -436,14 +437,20 @@ const Ranking *MethodLSTM::CreateRanking()
       events.add_weight(event->GetWeight());
    }
    const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-   const double allowed = std::max(0.001, 0.1 * my.seconds - spent);
-   Ranking *ranking = new Ranking(GetName(), "Permutation importance");
-   for (const Importance &each : permutation_importance(*my.model, events, events.size(), allowed, Threads()))
-      ranking->AddRank(Rank(each.name.c_str(), each.value));
+   const double allowed = 0.1 * my.seconds - spent;
+   const std::vector<Importance> ranks = permutation_importance(*my.model, events, events.size(), allowed, Threads());
+   if (ranks.empty()) {
+      Log() << kINFO << "no ranking: the training of " << my.seconds << " s was too short to rank " << my.layout.n_variables()
+            << " variables and " << my.layout.T << " steps in a tenth of it" << Endl;
+      return nullptr;
+   }
+   my.ranking.reset(new Ranking(GetName(), "Permutation importance"));
+   for (const Importance &each : ranks)
+      my.ranking->AddRank(Rank(each.name.c_str(), each.value));
    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
    Log() << kINFO << "ranking by permutation took " << seconds << " s, the training " << my.seconds
          << " s; book with !Ranking to go without" << Endl;
-   return ranking;
+   return my.ranking.get();
 }
 
 void MethodLSTM::WriteMonitoringHistosToFile() const

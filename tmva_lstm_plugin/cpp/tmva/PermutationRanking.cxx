@@ -14,6 +14,8 @@ using namespace tmva_lstm;
 namespace {
 
 constexpr std::uint64_t kSeed = 4357; // any; a ranking is the same each time
+/// Events of the first look at what one costs, which is what the core takes at once, and of the second.
+constexpr std::size_t kFewest = 32, kSecondLook = 256;
 
 /// Mean loss of scores: cross entropy of the event's class, or squared deviation in units of the targets' spread.
 double mean_loss(const SequenceModel &model, const SequenceBuffer &events, std::size_t n_threads)
@@ -61,13 +63,19 @@ std::vector<Importance> permutation_importance(const SequenceModel &model, const
    const EventLayout &layout = all.layout();
    const ModelDocument &document = model.document();
    const std::size_t D = layout.D, E = layout.E, n_rankings = D + E + layout.T;
-   SequenceBuffer events = all.sample(std::min<std::size_t>(max_events, 256));
-   // a first look at few events tells how many the time allows
-   mean_loss(model, events, n_threads);
-   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-   const double allowed = max_seconds / (seconds * static_cast<double>(n_rankings + 2)) * static_cast<double>(events.size());
-   if (allowed > static_cast<double>(events.size()))
-      events = all.sample(static_cast<std::size_t>(std::min(allowed, static_cast<double>(max_events))));
+   const auto spent = [start] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+   SequenceBuffer events = all.sample(std::min(max_events, kFewest));
+   // looks at few events and then at more tell how many the time allows; fewer than those of the first look rank nothing
+   for (const std::size_t look : {kFewest, kSecondLook}) {
+      const double before = spent();
+      mean_loss(model, events, n_threads);
+      const double each = (spent() - before) / static_cast<double>(events.size());
+      const double allowed = (max_seconds - spent()) / (each * static_cast<double>(n_rankings + 1));
+      if (allowed < static_cast<double>(events.size()) && look == kFewest)
+         return {};
+      const std::size_t most = look == kFewest ? std::min(max_events, kSecondLook) : max_events;
+      events = all.sample(static_cast<std::size_t>(std::clamp(allowed, 1., static_cast<double>(most))));
+   }
    const double reference = mean_loss(model, events, n_threads);
 
    std::vector<Importance> result;
