@@ -28,6 +28,7 @@ from tmva_lstm_plugin import tmva  # noqa: E402
 
 NUMBERS = itertools.count()
 ADAPTER = Path(tmva_lstm_plugin.__file__).parent / "cpp" / "tmva"
+QUICK = "MaxEpochs=2,BatchSize=10,LearningRate=3e-2"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,7 +55,7 @@ def train(folder, monkeypatch, *, factory_options="!V:!Silent", output=True):
     events = Sequences.from_lists(lists, labels=np.arange(200) % 2, **more)
     layout = tmva.fill_dataloader(loader, events, variables="x")
     tmva.prepare(loader, NormMode="None")
-    tmva.book(factory, loader, "LSTM", layout, Layout="LSTM|4", Ranking=False, TrainingStrategy="MaxEpochs=2")
+    tmva.book(factory, loader, "LSTM", layout, Layout="LSTM|4", Ranking=False, TrainingStrategy=QUICK)
     factory.TrainAllMethods()
     return factory, loader, folder / name / "weights" / "job_LSTM.weights.xml", file
 
