@@ -27,7 +27,7 @@ STAGES = {
     "training": "preprocessing history interruption lstm training_events classifier",
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",
-    "tmva": "root_finder plugin_build plugin_cache tmva tmva_feeding",
+    "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
     "results": "separation evaluation plots scoring",
     "commands": "config progress training_run demo demo_factory cli",
 }
