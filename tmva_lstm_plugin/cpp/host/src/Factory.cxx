@@ -290,6 +290,8 @@ void Factory::WriteDataInformation(DataSetInfo &info)
          directory->WriteTObject(histogram.get());
    }
    for (const TString &definition : gTools().SplitString(fTransformations, ';')) {
+      if (definition == "None")
+         continue;
       TransformationHandler handler(info, "Factory");
       handler.CreateTransformations(definition);
       handler.CalcTransformations(events);
