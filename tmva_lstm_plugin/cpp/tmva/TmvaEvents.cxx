@@ -48,6 +48,8 @@ namespace {
 template <class AnyEvent>
 auto put_in_order(const AnyEvent &event, int) -> decltype(event.SetVariableArrangement(nullptr))
 {
+   if (!event.IsDynamic())
+      return;
    event.SetVariableArrangement(nullptr);
    event.GetValues(); // counts the variables anew
 }
@@ -67,8 +69,7 @@ EventInputs inputs_of(const EventLayout &layout, const Event &event, const Event
       inputs.length = length_of(layout, event, raw);
       return inputs;
    }
-   if (raw.IsDynamic())
-      put_in_order(raw, 0);
+   put_in_order(raw, 0);
    inputs.length = length_of(layout, event, raw);
    return inputs;
 }
