@@ -397,4 +397,18 @@ TEST(penalties_pull_weights_and_leave_biases)
    }
 }
 
+TEST(options_that_TMVA_did_not_understand_are_refused_with_the_nearest_name)
+{
+   CHECK(refused_options("~!V:~Layout=LSTM|4:~InputLayout=3|2").empty());
+   CHECK(refused_options("").empty());
+   const std::vector<std::string> refused = refused_options("~V:Layuot=LSTM|4::!Rankin:~H");
+   CHECK(refused.size() == 2);
+   CHECK(refused[0] == "unknown option 'Layuot=LSTM|4'; did you mean 'Layout'?");
+   CHECK(refused[1] == "unknown option '!Rankin'; did you mean 'Ranking'?");
+   for (const char *text : {"~boost_num=5", "Boost_Num=5:Boost_Type=AdaBoost"}) {
+      CHECK(refused_options(text).size() == 1);
+      CHECK(refused_options(text)[0].find("Boost_num is not offered") == 0);
+   }
+}
+
 TEST_MAIN()

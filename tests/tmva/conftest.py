@@ -66,21 +66,6 @@ def run_python(tmp_path):
 # --- what the TMVA at hand has ---------------------------------------------------------------------------------------
 
 
-def _fatal_raises():
-    """A log line at kFATAL is an exception in a modern TMVA and the end of the process in an old one."""
-    script = """
-        import ROOT, tmva_lstm_plugin
-        tmva_lstm_plugin.register(quiet=True)
-        ROOT.gInterpreter.ProcessLine('#include "TMVA/MsgLogger.h"')
-        ROOT.gInterpreter.ProcessLine('try { TMVA::MsgLogger log("probe"); log << TMVA::kFATAL << "probe" << TMVA::Endl; }'
-                                      'catch (const std::exception &) { std::puts("an exception"); }')
-        """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False
-    )
-    return "an exception" in done.stdout
-
-
 # Probes of the thing itself, never of a version number: TMVA's releases do not follow one line.
 PROBES = {
     "arrays in the DataLoader": lambda TMVA: hasattr(TMVA.DataLoader, "AddVariablesArray"),
@@ -91,7 +76,6 @@ PROBES = {
     "VarTransform=D": lambda TMVA: hasattr(TMVA, "VariableDecorrTransform"),
     "VarTransform=G": lambda TMVA: hasattr(TMVA, "VariableGaussTransform"),
     "Category": lambda TMVA: hasattr(TMVA, "MethodCategory"),
-    "exceptions for FATAL": lambda TMVA: _fatal_raises(),
 }
 
 

@@ -190,8 +190,7 @@ def test_the_padded_file_is_read_by_the_loader(run_python, needs):
     )
 
 
-def test_errors_of_a_booking_arrive_as_they_are(run_python, needs):
-    needs("exceptions for FATAL")
+def test_errors_of_a_booking_arrive_as_they_are(run_python):
     out = run_python(
         script(
             """
@@ -209,7 +208,9 @@ def test_errors_of_a_booking_arrive_as_they_are(run_python, needs):
         )
     )
     assert re.search(
-        r"OptionError booking 'bad' with the options 'InputLayout=5\|3:Length=length:Layuot=.*TMVA refused", out
+        r"OptionError booking 'bad' with the options 'InputLayout=5\|3:Length=length:Layuot=.*"
+        r"unknown option 'Layuot=LSTM\|4'; did you mean 'Layout'\?",
+        out,
     )
 
 

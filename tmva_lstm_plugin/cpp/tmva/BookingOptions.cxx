@@ -435,4 +435,23 @@ Booking understand(const BookingStrings &strings, const VariableShape &variables
    return Reader(strings, variables, task, outputs).read();
 }
 
+std::vector<std::string> refused_options(const std::string &parsed)
+{
+   // the method's own, then every method's
+   static const std::vector<std::string> known{
+      "InputLayout", "Layout", "TrainingStrategy", "ErrorStrategy", "WeightInitialization", "ValidationSize", "RandomSeed",
+      "Architecture", "Length", "MaskValue", "NumThreads", "ForgetBias", "Ranking",
+      "V", "VerbosityLevel", "VarTransform", "H", "CreateMVAPdfs", "IgnoreNegWeightsInTraining"};
+   std::vector<std::string> refused;
+   if (upper(parsed).find("BOOST_NUM") != std::string::npos)
+      refused.push_back("Boost_num is not offered: an LSTM is not boosted; leave out the options that begin with Boost_");
+   for (const std::string &option : split(parsed, ':')) {
+      if (option.empty() || option[0] == '~' || upper(option).find("BOOST_") == 0)
+         continue;
+      const std::size_t name = option[0] == '!' ? 1 : 0;
+      refused.push_back("unknown option '" + option + "'; " + near_miss(option.substr(name, option.find('=') - name), known));
+   }
+   return refused;
+}
+
 } // namespace tmva_lstm_tmva

@@ -55,6 +55,11 @@ public:
 /// everything that is wrong at once; unknown keys come with the nearest known one.
 Booking understand(const BookingStrings &strings, const VariableShape &variables, Task task, std::size_t outputs);
 
+/// What is wrong with an option string as TMVA keeps it once it has parsed it, each option that it understood marked with '~': options
+/// that are none of the method's, and those of TMVA's method "Boost", which hands its own on to what it boosts. Asked here, since
+/// TMVA itself ends the process over an unknown option before ROOT 6.08, and later does not say which one was meant.
+std::vector<std::string> refused_options(const std::string &parsed);
+
 /// The name of `known` nearest to `name` as a clause ("did you mean 'x'?"), or the list of all.
 std::string near_miss(const std::string &name, const std::vector<std::string> &known);
 

@@ -117,12 +117,7 @@ void MethodLSTM::ProcessOptions()
 {
    Implementation &my = *fImplementation;
    const Task task = DoRegression() ? Task::Regression : DoMulticlass() ? Task::Multiclass : Task::Binary;
-   std::vector<std::string> wrong;
-   TString options = GetOptions();
-   options.ToLower();
-   // TMVA's method "Boost" hands its own options on to what it boosts
-   if (options.Contains("boost_num"))
-      wrong.push_back("Boost_num is not offered: an LSTM is not boosted; leave out the options that begin with Boost_");
+   std::vector<std::string> wrong = refused_options(GetOptions().Data());
    VariableShape variables = shape_of(DataInfo());
    EventLayout layout;
    layout.length_name = fLengthName.Data();
