@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/factory_cost.py [--events N] [--epochs N] [--threads N] [--rounds N] [--json FILE]
 
-Prints, in seconds and as medians over rounds in which the two take turns: `LSTMClassifier.fit` on events in memory (the core, from
-the validation draw to the best weights); ``Train()`` of the method, which is the same work on the same events after they were
+Prints, in seconds and as medians over rounds in which the two take turns: `LSTMClassifier.fit` on events in memory (the core,
+from the validation draw to the best weights); ``Train()`` of the method, which is the same work on the same events after they were
 gathered from TMVA's; its share that is the core; and what TMVA itself does around it in ``TrainAllMethods`` (reading the trees,
 evaluating the training events, writing files).  The figure to look at is ``Train()`` over ``fit``: it is to stay below 1.2.
 Both trainings must end in the same weights, to the bit, or nothing is printed.
@@ -101,7 +101,14 @@ def main() -> None:
     figures = {
         "registered": str(made),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "setting": {"events": arguments.events, "T": T, "D": D, "H": H, "epochs": arguments.epochs, "threads": arguments.threads},
+        "setting": {
+            "events": arguments.events,
+            "T": T,
+            "D": D,
+            "H": H,
+            "epochs": arguments.epochs,
+            "threads": arguments.threads,
+        },
         "fit_s": {"median": statistics.median(alone), "all": alone},
         "train_s": {"median": statistics.median(through), "all": through},
         "core_within_train_s": {"median": statistics.median(core), "all": core},
@@ -112,7 +119,9 @@ def main() -> None:
     print(f"\n{made}")
     print(f"{arguments.events} events, T {T}, D {D}, H {H}, {arguments.epochs} epochs, {arguments.threads} thread(s)")
     print(f"core alone (fit)               {statistics.median(alone):.3f} s ({min(alone):.3f} to {max(alone):.3f})")
-    print(f"Train() in TMVA                {statistics.median(through):.3f} s ({min(through):.3f} to {max(through):.3f})")
+    print(
+        f"Train() in TMVA                {statistics.median(through):.3f} s ({min(through):.3f} to {max(through):.3f})"
+    )
     print(f"  of it the core               {statistics.median(core):.3f} s ({min(core):.3f} to {max(core):.3f})")
     print(f"TMVA around it                 {statistics.median(around):.3f} s ({min(around):.3f} to {max(around):.3f})")
     print(f"Train() / core alone           {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")

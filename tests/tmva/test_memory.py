@@ -69,11 +69,11 @@ print("live", *sizes)
 PARAMETERS = 4 * 4 * 64 * (3 + 64 + 1)  # bytes of W, U and b with H = 64, D = 3
 
 
-def growth(run_python, analysis, leak="pass", rounds=30, width=64):
+def growth(run_python, analysis, leak="pass", rounds=16, width=64):
     """Bytes a round from the fifth on: what is made once is there by then. The slope of a straight line through all rounds.
 
-    ROOT itself keeps a kilobyte or three of every file with folders that it has written; the bound of the tests is a quarter of the
-    weights of the network, and so less than one copy of weights, gradients or events of a booking.
+    ROOT itself keeps a kilobyte or three of every file with folders that it has written; the bound of the tests is a quarter of
+    the weights of the network, and so less than one copy of weights or gradients, or of the events.
     """
     values = {"analysis": analysis, "rounds": rounds, "leak": leak, "width": width}
     said = run_python(ROUNDS.format(tests=str(Path(__file__).parent), **values))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +15,9 @@ from booking import (
     D,
     Reading,
     T,
-    declared_names,
     events_of_tree,
     fresh,
-    from_rows,
     jagged,
-    not_here,
     padded,
     train,
     weights_node,
@@ -87,17 +82,23 @@ def targets_of(events):
 
 @pytest.mark.parametrize("analysis", ["Classification", "Multiclass", "Regression"])
 def test_a_reader_in_another_process_gives_what_the_test_gave(folder, analysis):
-    what = {"Classification": "EvaluateMVA", "Multiclass": "EvaluateMulticlass", "Regression": "EvaluateRegression"}[analysis]
+    what = {"Classification": "EvaluateMVA", "Multiclass": "EvaluateMulticlass", "Regression": "EvaluateRegression"}[
+        analysis
+    ]
     events = jagged(600, 1, classes=3 if analysis == "Multiclass" else 2)
     if analysis == "Regression":
         options = SHORT.replace("MaxEpochs=4", "MaxEpochs=25")
         trained = train(folder, events, analysis=analysis, options=options, targets=targets_of(events))
     else:
-        trained = train(folder, events, jagged(200, 2, classes=len(events.class_names)), analysis=analysis, options=SHORT)
+        trained = train(
+            folder, events, jagged(200, 2, classes=len(events.class_names)), analysis=analysis, options=SHORT
+        )
     columns = trained.tree()
     seen = events_of_tree(columns)
     answers = read_elsewhere(folder, trained.weights, padded(seen), seen.lengths, what)
-    assert answers.shape == ((len(seen),) if analysis == "Classification" else (len(seen), 3 if analysis == "Multiclass" else 2))
+    assert answers.shape == (
+        (len(seen),) if analysis == "Classification" else (len(seen), 3 if analysis == "Multiclass" else 2)
+    )
     assert np.array_equal(answers, trained.scores().astype(np.float32))
     if analysis == "Regression":
         truth = np.stack([columns["energy"], columns["fraction"]], axis=1)
@@ -179,7 +180,12 @@ def book_scalars(folder, events, *, options, mask=None, length="spectator", name
     loader.AddBackgroundTree(trees[1], 1.0)
     loader._tmva_lstm_trees = trees
     tmva.prepare(loader, SplitMode="Random", NormMode="None")
-    said = [f"InputLayout={T}|{D}", "Length=length" if length else "", f"MaskValue={mask}" if mask is not None else "", options]
+    said = [
+        f"InputLayout={T}|{D}",
+        "Length=length" if length else "",
+        f"MaskValue={mask}" if mask is not None else "",
+        options,
+    ]
     said += [f"VarTransform={transform}"] if transform else []
     assert tmva.book(factory, loader, "LSTM", ":".join(part for part in said if part))
     factory.TrainAllMethods()
@@ -200,7 +206,12 @@ def test_lengths_by_mask_spectator_or_variable_train_the_same_network(folder):
     events = jagged(500, 7)
     parameters, scores = [], []
     for number, how in enumerate(
-        [{"length": "spectator"}, {"length": "variable"}, {"length": "", "mask": -999.0}, {"length": "spectator", "mask": -999.0}]
+        [
+            {"length": "spectator"},
+            {"length": "variable"},
+            {"length": "", "mask": -999.0},
+            {"length": "spectator", "mask": -999.0},
+        ]
     ):
         place = folder / str(number)
         place.mkdir()

@@ -158,7 +158,9 @@ def declared(loader) -> list[tuple]:
 
 def macro_text(loader) -> str:
     calls = [
-        f"loader.{call}(" + ", ".join(f'"{a}"' if n == 0 else f"'{a}'" if a == "F" else str(a) for n, a in enumerate(args)) + ");"
+        f"loader.{call}("
+        + ", ".join(f'"{a}"' if n == 0 else f"'{a}'" if a == "F" else str(a) for n, a in enumerate(args))
+        + ");"
         for call, args in declared(loader)
     ]
     text = MACRO
@@ -194,7 +196,9 @@ def test_pyroot_a_macro_and_python_train_the_same_network(folder, registered, ru
     factory.TestAllMethods()
     factory.EvaluateAllMethods()
     output.Close()
-    trained = Trained(factory, loader, folder / "pyroot.root", folder / name / "weights" / "job_LSTM.weights.xml", "LSTM", 0.0)
+    trained = Trained(
+        factory, loader, folder / "pyroot.root", folder / name / "weights" / "job_LSTM.weights.xml", "LSTM", 0.0
+    )
     given = training_events(trained)
     assert_same_training(trained.weights, in_python(given), given)
 
