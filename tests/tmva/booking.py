@@ -179,8 +179,3 @@ def weights_node(path: Path) -> bytes:
     found = re.search(rb"<Weights>.*</Weights>", text, re.DOTALL)
     assert found, f"no <Weights> in '{path}'"
     return found.group()
-
-
-def not_here(what: str):
-    """Skip: the TMVA at hand has no such thing, which a probe has just found."""
-    pytest.skip(f"not in this TMVA: {what}")

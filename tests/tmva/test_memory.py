@@ -59,10 +59,9 @@ sizes = []
 for n in range({rounds}):
     more = {{"targets": targets}} if targets else {{}}
     done = booking.train(Path("."), events, test, analysis=analysis, output="out.root", **more,
-        options="Layout=LSTM|64:NumThreads=2:TrainingStrategy=MaxEpochs=1,BatchSize=50")
+        options="Layout=LSTM|{width}:NumThreads=2:TrainingStrategy=MaxEpochs=1,BatchSize=50")
     {leak}
-    done.factory.DeleteAllMethods()
-    del done
+    del done  # and with its Factory the methods
     sizes.append(live())
 print("live", *sizes)
 """
@@ -70,13 +69,14 @@ print("live", *sizes)
 PARAMETERS = 4 * 4 * 64 * (3 + 64 + 1)  # bytes of W, U and b with H = 64, D = 3
 
 
-def growth(run_python, analysis, leak="pass", rounds=30):
+def growth(run_python, analysis, leak="pass", rounds=16, width=64):
     """Bytes a round from the fifth on: what is made once is there by then. The slope of a straight line through all rounds.
 
-    ROOT itself keeps a kilobyte or three of every file with folders that it has written; the bound of the tests is a quarter of the
-    weights of the network, and so less than one copy of weights, gradients or events of a booking.
+    ROOT itself keeps a kilobyte or three of every file with folders that it has written; the bound of the tests is a quarter of
+    the weights of the network, and so less than one copy of weights or gradients, or of the events.
     """
-    said = run_python(ROUNDS.format(tests=str(Path(__file__).parent), analysis=analysis, rounds=rounds, leak=leak))
+    values = {"analysis": analysis, "rounds": rounds, "leak": leak, "width": width}
+    said = run_python(ROUNDS.format(tests=str(Path(__file__).parent), **values))
     sizes = np.array([int(word) for word in said.split("live")[-1].split()], float)[5:]
     slope = np.polyfit(np.arange(len(sizes)), sizes, 1)[0]
     print(f"{slope:.0f} bytes a round")
@@ -89,17 +89,23 @@ needs_mallinfo2 = pytest.mark.skipif(
 )
 
 
+def kept_by_tmva(run_python, registered, analysis):
+    """A real TMVA keeps events and histograms of every booking, which a network of next to nothing tells."""
+    return 0 if registered.host else growth(run_python, analysis, width=1)
+
+
 @needs_mallinfo2
 @pytest.mark.parametrize("analysis", ["Classification", "Multiclass", "Regression"])
-def test_repeated_trainings_keep_nothing(folder, run_python, analysis):
-    assert growth(run_python, analysis) < PARAMETERS / 4
+def test_repeated_trainings_keep_nothing(folder, registered, run_python, analysis):
+    assert growth(run_python, analysis) - kept_by_tmva(run_python, registered, analysis) < PARAMETERS / 4
 
 
 @needs_mallinfo2
-def test_what_is_kept_would_be_seen(folder, run_python):
+def test_what_is_kept_would_be_seen(folder, registered, run_python):
     """The measurement itself: one copy of the largest weights kept from each training is well above the bound."""
     kept = "kept = globals().setdefault('kept', []); kept.append(ctypes.create_string_buffer(4 * 64 * 64 * 4))"
-    assert growth(run_python, "Classification", leak=kept) > PARAMETERS / 2
+    seen = growth(run_python, "Classification", leak=kept) - kept_by_tmva(run_python, registered, "Classification")
+    assert seen > PARAMETERS / 2
 
 
 def test_two_methods_in_a_factory_and_two_factories_in_a_process(folder):
@@ -114,25 +120,19 @@ def test_two_methods_in_a_factory_and_two_factories_in_a_process(folder):
     tmva.prepare(loader, NormMode="None")
     for seed in (1, 2):
         assert tmva.book(factory, loader, f"LSTM{seed}", f"{layout.options}:{SHORT}:RandomSeed={seed}")
-    other_output = ROOT.TFile("other.root", "RECREATE")
-    other = ROOT.TMVA.Factory("job", other_output, f"{QUIET}:AnalysisType=Classification")
-    other_loader = ROOT.TMVA.DataLoader(fresh())
-    tmva.fill_dataloader(other_loader, events, test=test, steps=T)
-    tmva.prepare(other_loader, NormMode="None")
-    assert tmva.book(other, other_loader, "LSTM", f"{layout.options}:{SHORT}:RandomSeed=2")
-    for each in (factory, other):
-        each.TrainAllMethods()
-    for each in (other, factory):
-        each.TestAllMethods()
-        each.EvaluateAllMethods()
+    factory.TrainAllMethods()
+    factory.TestAllMethods()
+    factory.EvaluateAllMethods()
     output.Close()
-    other_output.Close()
+    # an old TMVA has one output file for all factories: the second one comes when the first is done, and still there
+    other = train(folder, events, test, options=f"{SHORT}:RandomSeed=2", output="other.root")
 
     for number in (0, 1):
         weights = folder / str(loader.GetName()) / "weights" / f"job_LSTM{number + 1}.weights.xml"
         assert np.array_equal(load_model(weights)._trainer.parameters, alone[number]._trainer.parameters)
         booked = Trained(factory, loader, folder / "both.root", weights, f"LSTM{number + 1}", float("nan"))
         assert booked.scores().std() > 0.01
+<<<<<<< HEAD
     in_other = folder / str(other_loader.GetName()) / "weights" / "job_LSTM.weights.xml"
     assert np.array_equal(load_model(in_other)._trainer.parameters, alone[1]._trainer.parameters)
     both = Trained(factory, loader, folder / "both.root", weights, "LSTM2", float("nan")).scores()
@@ -147,3 +147,7 @@ def test_a_process_that_books_and_deletes_ends_in_good_order(folder, run_python)
     run_python(
         ROUNDS.format(tests=str(Path(__file__).parent), analysis="Classification", rounds=2, leak="gc.collect()")
     )
+=======
+    assert np.array_equal(load_model(other.weights)._trainer.parameters, alone[1]._trainer.parameters)
+    assert np.array_equal(booked.scores(), other.scores())
+>>>>>>> h-bits

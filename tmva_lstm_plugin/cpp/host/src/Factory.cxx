@@ -228,7 +228,7 @@ void Factory::TrainDataSet(MVector &list)
    if (fAnalysisType != Types::kRegression)
       for (MethodBase *method : trained) {
          Log() << kINFO << "Ranking input variables (method specific)..." << Endl;
-         if (const std::unique_ptr<const Ranking> ranking{method->CreateRanking()})
+         if (const Ranking *ranking = method->CreateRanking()) // the method's own, as in TMVA
             ranking->Print();
          else
             Log() << kINFO << "No variable ranking supplied by classifier: " << method->GetMethodName() << Endl;
