@@ -132,22 +132,5 @@ def test_two_methods_in_a_factory_and_two_factories_in_a_process(folder):
         assert np.array_equal(load_model(weights)._trainer.parameters, alone[number]._trainer.parameters)
         booked = Trained(factory, loader, folder / "both.root", weights, f"LSTM{number + 1}", float("nan"))
         assert booked.scores().std() > 0.01
-<<<<<<< HEAD
-    in_other = folder / str(other_loader.GetName()) / "weights" / "job_LSTM.weights.xml"
-    assert np.array_equal(load_model(in_other)._trainer.parameters, alone[1]._trainer.parameters)
-    both = Trained(factory, loader, folder / "both.root", weights, "LSTM2", float("nan")).scores()
-    assert np.array_equal(
-        both, Trained(other, other_loader, folder / "other.root", in_other, "LSTM", float("nan")).scores()
-    )
-
-
-@needs_mallinfo2
-def test_a_process_that_books_and_deletes_ends_in_good_order(folder, run_python):
-    """Deleting by hand what the Factory holds, before and after Python's own collection, is no second delete."""
-    run_python(
-        ROUNDS.format(tests=str(Path(__file__).parent), analysis="Classification", rounds=2, leak="gc.collect()")
-    )
-=======
     assert np.array_equal(load_model(other.weights)._trainer.parameters, alone[1]._trainer.parameters)
     assert np.array_equal(booked.scores(), other.scores())
->>>>>>> h-bits
