@@ -3,9 +3,9 @@
 Usage: python benchmarks/factory_cost.py [--events N] [--epochs N] [--threads N] [--rounds N] [--json FILE]
 
 Prints, in seconds and as medians over rounds in which the two take turns: `LSTMClassifier.fit` on events in memory (the core,
-from the validation draw to the best weights); ``Train()`` of the method, which is the same work on the same events after they were
-gathered from TMVA's; its share that is the core; and what TMVA itself does around it in ``TrainAllMethods`` (reading the trees,
-evaluating the training events, writing files).  The figure to look at is ``Train()`` over ``fit``: it is to stay below 1.2.
+from the validation draw to the best weights); ``Train()`` of the method, which is the same work on the same events after they
+were gathered from TMVA's; its share that is the core; and what TMVA itself does around it in ``TrainAllMethods`` (reading the
+trees, evaluating the training events, writing files).  The figure to look at is ``Train()`` over ``fit``: to stay below 1.2.
 Both trainings must end in the same weights, to the bit, or nothing is printed.
 """
 
