@@ -176,6 +176,8 @@ void Network<T>::Work::cut(LayerShape shape, std::size_t bytes)
       checkpoints = {};
    }
    checkpoints.require(states);
+   if (segments.count() > 1) // the first segment is shorter: room for the others as well, before its numbers lie there
+      block.prepare(shape, lengths, n_lanes, 0, segments.longest_segment());
 }
 
 /// Puts the steps of a segment into the lanes, standardised, and the state at its begin.
