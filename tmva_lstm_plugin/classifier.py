@@ -102,8 +102,9 @@ class LSTMClassifier:
     shuffle : bool
         Whether the events come in a new order each epoch.
     memory_limit : int or str
-        Bytes that the activations of a block of sequences may take in each thread, such as ``"1 GB"``; longer sequences are
-        refused.
+        Bytes that the activations of a block of sequences may take in each thread while training, such as ``"1 GB"``.  Where
+        they take more, the block is cut in time and its forward pass computed once more on the way back: the results are the
+        same, to the bit.  A sequence for which that does not do either is refused.
 
     Attributes
     ----------
@@ -228,7 +229,7 @@ class LSTMClassifier:
         InputError
             No labels, one class only, or weights that cannot be trained with.
         MemoryLimitError
-            A sequence too long for `memory_limit`.
+            A sequence too long for `memory_limit`, even with its forward pass computed twice.
         EngineError
             The training diverged.
         """
@@ -285,8 +286,8 @@ class LSTMClassifier:
             needed = _engine.block_bytes(*shape, steps)
             raise MemoryLimitError(
                 f"{getattr(data, 'source', 'the stream')}: entry {entry} has {steps} steps, which with hidden={self.hidden} need "
-                f"{needed} bytes a thread; memory_limit={self.memory_limit!r} ({limit} bytes) allows {most} steps: raise "
-                "memory_limit, or keep fewer steps of a sequence with max_length"
+                f"at least {needed} bytes a thread; memory_limit={self.memory_limit!r} ({limit} bytes) allows {most} steps: "
+                "raise memory_limit, or keep fewer steps of a sequence with max_length"
             )
 
     def _prepare_network(self, data: Sequences | SequenceStream, prepared: Prepared) -> None:
@@ -371,8 +372,6 @@ class LSTMClassifier:
         ------
         InputError
             The events have other features.
-        MemoryLimitError
-            A sequence too long for `memory_limit`.
         LSTMError
             The model is not trained.
         """
@@ -384,9 +383,6 @@ class LSTMClassifier:
         self._check_features(data)
         if len(data) == 0:
             return np.zeros((0, len(self.class_names)), dtype=np.float32)
-        longest = int(np.argmax(data.lengths))
-        entry = longest if data.entries is None else int(data.entries[longest])
-        self._check_longest((int(data.lengths[longest]), entry), data)
         arrays = (data.values, data.offsets, data.event_values, None, None)
         return np.asarray(self._trainer.probabilities(arrays, self._threads()))
 

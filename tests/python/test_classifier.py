@@ -297,13 +297,23 @@ def test_a_sequence_beyond_the_memory_limit_is_named_with_entry_length_and_bytes
     events = Sequences.from_lists(
         [np.zeros((5, 1)), np.zeros((3000, 1))] * 5, labels=[0, 1] * 5, entries=np.arange(10) + 70
     )
-    model = LSTMClassifier(hidden=8, memory_limit="1 MB", epochs=1)
-    with pytest.raises(MemoryLimitError, match=r"entry 71 has 3000 steps, .* need \d+ bytes .* allows \d+ steps"):
+    model = LSTMClassifier(hidden=8, memory_limit="400 kB", epochs=1)
+    with pytest.raises(MemoryLimitError, match=r"entry 71 has 3000 steps, .* at least \d+ bytes .* allows \d+ steps"):
         model.fit(events)
     small = Sequences.from_lists([np.zeros((5, 1)), np.ones((5, 1))] * 50, labels=[0, 1] * 50)
     model.fit(small)
-    with pytest.raises(MemoryLimitError, match="entry 71 has 3000 steps"):
-        model.predict_proba(events)
+    assert model.predict_proba(events).shape == (10, 2)  # to score one takes no activations
+
+
+def test_little_memory_for_long_sequences_changes_nothing():
+    rng = np.random.default_rng(4)
+    events = Sequences.from_lists([rng.normal(size=(n, 1)) for n in (5, 3000, 0, 700) * 10], labels=[0, 1] * 20)
+    options = {"hidden": 8, "epochs": 2, "batch_size": 16, "validation_fraction": 0.2}
+    # 3000 steps take 22 MB in one piece
+    little = LSTMClassifier(**options, memory_limit="500 kB", n_threads=2).fit(events)
+    plenty = LSTMClassifier(**options, memory_limit="1 GB", n_threads=1).fit(events)
+    assert little.history.columns == plenty.history.columns
+    assert little.predict_proba(events).tobytes() == plenty.predict_proba(events).tobytes()
 
 
 def test_events_with_other_features_are_refused_by_name():

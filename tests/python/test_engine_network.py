@@ -327,27 +327,45 @@ def test_batch_without_events():
     assert make_trainer(shape).probabilities(nothing, 3).shape == (0, 2)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_forward_pass_computed_twice_gives_the_same_bits(instruction_set, dtype):
+    shape = (70, 90, 3, 2, 5, 1)
+    events = make_events(shape, dtype)
+    in_one_piece = 90 * 32 * 4 * (8 + 10 + 20)
+    total, gradient = make_trainer(shape, dtype).gradient(events, everything(events))
+    for limit in (100_000, 200_000, 400_000):
+        assert limit < in_one_piece
+        for n_threads in (1, 3):
+            trainer = make_trainer(shape, dtype, bytes_per_thread=limit, n_threads=n_threads)
+            again, recomputed = trainer.gradient(events, everything(events))
+            assert again == total
+            assert same_bits(recomputed, gradient)
+
+
 # --- limits and wrong arguments --------------------------------------------------------------------------------------
 
 
 def test_longest_sequence_and_the_memory_error():
     shape = (2, 0, 3, 0, 5, 1)
-    # lanes x 4 bytes x ((D + H) inputs, H cells, H tanh of cells, 4H gates) a step
-    a_step = 32 * 4 * ((3 + 5) + 5 + 5 + 4 * 5)
+    # lanes x 4 bytes x ((D + H) inputs, H cells, H tanh of cells, 4H gates) a step; h and c at the begin of a segment; and
+    # inputs, cells and two gradients of one state, the panel of four steps with its D + H + 1 columns filled up to 16
+    a_step, state, once = 32 * 4 * ((3 + 5) + 5 + 5 + 4 * 5), 32 * 4 * 2 * 5, 32 * 4 * ((3 + 5) + 3 * 5 + 4 * 16)
     limit = 1_000_000
-    longest = _engine.longest_sequence(3, 0, 5, 1, limit)
-    assert _engine.longest_sequence(3, 0, 5, 1, limit + 10 * a_step) == longest + 10
-    assert 0 < longest <= limit // a_step
+    segments = range(4, (limit - once) // a_step + 1, 4)
+    longest = max(length * (1 + (limit - once - length * a_step) // state) for length in segments)
+    assert longest > 100 * limit // a_step  # more than fits in one piece
+    assert _engine.longest_sequence(3, 0, 5, 1, limit) == longest
+    assert _engine.longest_sequence(3, 0, 5, 1, once + 3 * a_step) == 3  # too little for a segment
     assert _engine.longest_sequence(3, 0, 5, 1, 10) == 0
     trainer = make_trainer(shape, np.float32, bytes_per_thread=limit)
     for n_steps, fits in ((longest, True), (longest + 1, False)):
         values = np.zeros((2 + n_steps, 3), np.float32)
         events = (values, np.array([0, 2, 2 + n_steps]), None, np.array([0, 1], np.int32), None)
+        assert trainer.loss(events, np.array([1, 0]))[2] == 2  # scores need no activations
+        assert trainer.probabilities(events, 1).shape == (2, 2)
         calls = [
             lambda e=events: trainer.train_batch(e, np.array([1, 0])),
             lambda e=events: trainer.gradient(e, np.array([1, 0])),
-            lambda e=events: trainer.loss(e, np.array([1, 0])),
-            lambda e=events: trainer.probabilities(e, 1),
         ]
         for call in calls:
             if fits:
@@ -355,10 +373,10 @@ def test_longest_sequence_and_the_memory_error():
                 continue
             with pytest.raises(MemoryLimitError) as caught:
                 call()
-            needed = int(str(caught.value).split("which need ")[1].split()[0])
-            assert limit < needed <= limit + a_step
+            needed = _engine.block_bytes(3, 0, 5, 1, n_steps)
+            assert limit < needed <= limit + state
             assert str(caught.value) == (
-                f"event 1 has {longest + 1} steps, which need {needed} bytes of activations a thread; the limit of "
+                f"event 1 has {longest + 1} steps, which need at least {needed} bytes of activations a thread; the limit of "
                 f"{limit} bytes allows {longest} steps: raise the memory limit, or keep fewer steps of a sequence "
                 "(max_length)"
             )
