@@ -21,6 +21,8 @@ public:
    void require(std::size_t size)
    {
       if (size > fCapacity) {
+         fData.reset(); // first, so that never both are there
+         fCapacity = 0;
          fData.reset(static_cast<T *>(::operator new(size * sizeof(T), std::align_val_t{kAlignment})));
          fCapacity = size;
       }

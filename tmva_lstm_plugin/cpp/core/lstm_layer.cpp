@@ -30,13 +30,19 @@ void PackedLayer<T>::pack(LayerShape shape, const T *W, const T *U, const T *b, 
 template <class T>
 void LayerBlock<T>::prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes)
 {
+   prepare(shape, lengths, n_lanes, 0, n_lanes ? lengths[0] : 0);
+}
+
+template <class T>
+void LayerBlock<T>::prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes, std::size_t first,
+                            std::size_t last)
+{
    fShape = shape;
    fLanes = n_lanes;
-   fSteps = n_lanes ? lengths[0] : 0;
-   std::fill(std::copy(lengths, lengths + n_lanes, fLength), fLength + L, std::size_t(0));
-   fRunning.require(fSteps);
-   for (std::size_t t = 0, running = n_lanes; t < fSteps; ++t) {
-      while (running && fLength[running - 1] <= t)
+   fSteps = last - first;
+   fRunning.require(fSteps + 1);
+   for (std::size_t t = 0, running = n_lanes; t <= fSteps; ++t) {
+      while (running && lengths[running - 1] <= first + t)
          --running;
       fRunning[t] = running;
    }
@@ -54,6 +60,13 @@ std::size_t LayerBlock<T>::bytes(LayerShape shape, std::size_t steps)
 {
    const std::size_t a_step = shape.inputs() + 2 * shape.H + shape.rows();
    return sizeof(T) * L * (steps * a_step + shape.inputs() + 3 * shape.H + kChunk<T> * shape.template columns<T>());
+}
+
+template <class T>
+std::size_t LayerBlock<T>::held_bytes() const
+{
+   return fInputs.bytes() + fCells.bytes() + fTanhCells.bytes() + fGates.bytes() + fHiddenGradient.bytes() +
+          fCellGradient.bytes() + fPanel.bytes();
 }
 
 template <class T>
@@ -81,8 +94,7 @@ template <class T>
 void add_loss_gradient(LayerShape shape, LayerBlock<T> &block, std::size_t t, const LossGradient<T> &loss)
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t running = block.running(t);
-   const std::size_t longer = t + 1 < block.steps() ? block.running(t + 1) : 0; // lanes [longer, running) end at t
+   const std::size_t running = block.running(t), longer = block.running(t + 1); // lanes [longer, running) end at t
    T *dh = block.dh();
    for (std::size_t j = 0; j < shape.H; ++j) {
       if (loss.dh_steps)
@@ -133,8 +145,10 @@ void backward(const PackedLayer<T> &layer, LayerBlock<T> &block, const LossGradi
               const LayerGradient<T> &wanted)
 {
    const LayerShape shape = layer.shape();
-   std::fill_n(block.dh(), shape.H * kLanes<T>, T(0));
-   std::fill_n(block.dc(), shape.H * kLanes<T>, T(0));
+   if (block.running(block.steps()) == 0) {
+      std::fill_n(block.dh(), shape.H * kLanes<T>, T(0));
+      std::fill_n(block.dc(), shape.H * kLanes<T>, T(0));
+   }
    for (std::size_t last = block.steps(); last > 0;) {
       const std::size_t first = last > kChunk<T> ? last - kChunk<T> : 0;
       for (std::size_t t = last; t-- > first;) {

@@ -57,24 +57,28 @@ private:
    AlignedArray<T> fInputTransposed;
 };
 
-/// The activations of one block: what forward() leaves for backward(). One thread's own.
+/// The activations of one block, or of some of its steps: what forward() leaves for backward(). One thread's own. Steps are
+/// counted from the first that it holds.
 ///
 /// Before forward() the caller fills x of every step, h and c of step 0; before backward() it sets dh_final (and dh_step
 /// where the loss looks at every step).
 template <class T>
 class LayerBlock {
 public:
-   /// Makes room for T steps. `lengths` (n_lanes, not increasing) are those of the sequences in the lanes.
+   /// Makes room for all steps. `lengths` (n_lanes, not increasing) are those of the sequences in the lanes.
    void prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes);
+   /// Makes room for the steps [first, last), which may not reach beyond the longest sequence. dh() and dc() keep what they hold.
+   void prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes, std::size_t first, std::size_t last);
 
    /// Bytes that a block of `steps` steps takes, the gradient panel included.
    static std::size_t bytes(LayerShape shape, std::size_t steps);
+   /// Bytes that it keeps, from the largest block so far.
+   std::size_t held_bytes() const;
 
    std::size_t steps() const { return fSteps; }
    std::size_t n_lanes() const { return fLanes; }
-   /// Lanes whose sequence has a step t (0-based).
+   /// Lanes whose sequence has a step t (0-based). At t = steps(): those that go on beyond the steps held here.
    std::size_t running(std::size_t t) const { return fRunning[t]; }
-   std::size_t length(std::size_t lane) const { return fLength[lane]; }
 
    T *x(std::size_t t) { return fInputs.data() + t * fShape.inputs() * L; }           ///< [D][L], input of step t
    T *h(std::size_t t) { return x(t) + fShape.D * L; }                               ///< [H][L], h before step t
@@ -91,7 +95,6 @@ private:
    LayerShape fShape;
    std::size_t fSteps = 0;
    std::size_t fLanes = 0;
-   std::size_t fLength[kLanes<T>] = {};
    AlignedArray<std::size_t> fRunning;
    AlignedArray<T> fInputs, fCells, fTanhCells, fGates, fHiddenGradient, fCellGradient, fPanel;
 };
@@ -104,7 +107,7 @@ void forward(const PackedLayer<T> &layer, LayerBlock<T> &block);
 template <class T>
 struct LossGradient {
    const T *dh_steps = nullptr; ///< [T][H][L], to h of each step
-   const T *dh_final = nullptr; ///< [H][L], to the last true h of each lane
+   const T *dh_final = nullptr; ///< [H][L], to the last true h of each lane; not sent to lanes that end elsewhere
 };
 
 /// What backward() is asked for besides the gate gradients; null for what is not wanted.
@@ -117,7 +120,8 @@ struct LayerGradient {
 };
 
 /// Backward through all steps: equations (4) to (9). `block` holds the activations of forward(); afterwards gates(t) holds the
-/// gate gradients of step t, and dh() and dc() those of the initial state.
+/// gate gradients of step t, and dh() and dc() those of the initial state. Where sequences go on beyond the block's steps, dh()
+/// and dc() have to hold the gradients of the state behind its last step, as backward() over the steps behind has left them.
 template <class T>
 void backward(const PackedLayer<T> &layer, LayerBlock<T> &block, const LossGradient<T> &loss,
               const LayerGradient<T> &wanted);

@@ -97,28 +97,42 @@ void Network<T>::set_parameters(const T *flat, bool for_scores, std::size_t n_th
 template <class T>
 std::size_t Network<T>::longest_sequence(const NetworkShape &shape, std::size_t bytes)
 {
-   const std::size_t fixed = LayerBlock<T>::bytes(shape.layer(), 0);
-   const std::size_t a_step = LayerBlock<T>::bytes(shape.layer(), 1) - fixed;
-   return bytes < fixed ? 0 : (bytes - fixed) / a_step;
+   return Segments<T>::longest(shape.layer(), bytes);
 }
 
 template <class T>
-void Network<T>::check_lengths(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
-                               const WorkLimits &limits) const
+void Network<T>::check_joined_steps(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch) const
 {
+   if (fShape.flat_steps == 0)
+      return;
+   for (std::size_t n = 0; n < n_batch; ++n) {
+      const std::size_t length = events.length(batch[n]);
+      if (length > fShape.flat_steps)
+         throw ArgumentError("event " + std::to_string(batch[n]) + " has " + std::to_string(length) +
+                             " steps; this network joins the states of " + std::to_string(fShape.flat_steps) +
+                             " steps: keep at most so many (max_length)");
+   }
+}
+
+template <class T>
+void Network<T>::check_memory(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
+                              const WorkLimits &limits) const
+{
+   std::size_t most = 0;
+   for (std::size_t n = 0; n < n_batch; ++n)
+      most = std::max(most, events.length(batch[n]));
+   if (LayerBlock<T>::bytes(fShape.layer(), most) <= limits.bytes_per_thread)
+      return;
    const std::size_t longest = longest_sequence(fShape, limits.bytes_per_thread);
    for (std::size_t n = 0; n < n_batch; ++n) {
       const std::size_t length = events.length(batch[n]);
       if (length > longest)
          throw MemoryError("event " + std::to_string(batch[n]) + " has " + std::to_string(length) +
-                           " steps, which need " + std::to_string(LayerBlock<T>::bytes(fShape.layer(), length)) +
+                           " steps, which need at least " +
+                           std::to_string(Segments<T>::least_bytes(fShape.layer(), length)) +
                            " bytes of activations a thread; the limit of " + std::to_string(limits.bytes_per_thread) +
                            " bytes allows " + std::to_string(longest) +
                            " steps: raise the memory limit, or keep fewer steps of a sequence (max_length)");
-      if (fShape.flat_steps && length > fShape.flat_steps)
-         throw ArgumentError("event " + std::to_string(batch[n]) + " has " + std::to_string(length) +
-                             " steps; this network joins the states of " + std::to_string(fShape.flat_steps) +
-                             " steps: keep at most so many (max_length)");
    }
 }
 
@@ -144,55 +158,95 @@ void Network<T>::Work::take(const SequenceView<T> &view, const Blocks &of, std::
    n_lanes = std::min(L, of.events.size() - first);
    events = of.events.data() + first;
    positions = of.positions.data() + first;
-   for (std::size_t lane = 0; lane < n_lanes; ++lane)
+   for (std::size_t lane = 0; lane < n_lanes; ++lane) {
+      lengths[lane] = view.length(events[lane]);
       rows[lane] = view.values + static_cast<std::size_t>(view.offsets[events[lane]]) * view.D;
+   }
 }
 
-/// Puts the events of a block into lanes: standardised steps, zero initial state.
 template <class T>
-void Network<T>::load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const
+void Network<T>::Work::cut(LayerShape shape, std::size_t bytes)
+{
+   segments = Segments<T>(shape, lengths[0], bytes);
+   const std::size_t states = (segments.count() - 1) * 2 * shape.H * L;
+   // one block had long segments, another many checkpoints: what is kept of both may not fit together
+   if (std::max(block.held_bytes(), LayerBlock<T>::bytes(shape, segments.longest_segment())) +
+          std::max(checkpoints.bytes(), states * sizeof(T)) > bytes) {
+      block = {};
+      checkpoints = {};
+   }
+   checkpoints.require(states);
+}
+
+/// Puts the steps of a segment into the lanes, standardised, and the state at its begin.
+template <class T>
+void Network<T>::load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t D = fShape.D, H = fShape.H;
-   work.take(events, blocks, block);
-   std::size_t lengths[L];
-   for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
-      lengths[lane] = events.length(work.events[lane]);
+   const std::size_t D = fShape.D, H = fShape.H, first = work.segments.begin(segment);
    LayerBlock<T> &lstm = work.block;
-   lstm.prepare(fShape.layer(), lengths, work.n_lanes);
-   std::fill_n(lstm.h(0), H * L, T(0));
-   std::fill_n(lstm.c(0), H * L, T(0));
+   lstm.prepare(fShape.layer(), work.lengths, work.n_lanes, first, work.segments.end(segment));
+   if (segment == 0) {
+      std::fill_n(lstm.h(0), H * L, T(0));
+      std::fill_n(lstm.c(0), H * L, T(0));
+   } else {
+      const T *state = work.checkpoint(segment, H);
+      std::copy_n(state, H * L, lstm.h(0));
+      std::copy_n(state + H * L, H * L, lstm.c(0));
+   }
+   for (std::size_t lane = 0; lane < lstm.running(0); ++lane)
+      work.rows[lane] = events.values + (static_cast<std::size_t>(events.offsets[work.events[lane]]) + first) * D;
    for (std::size_t t = 0; t < lstm.steps(); ++t) {
       fLayer.kernels().load_step(D, work.rows, lstm.running(t), fFeatures.mean.data(), fFeatures.inverse.data(), lstm.x(t));
-      for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
+      for (std::size_t lane = 0; lane < lstm.running(t); ++lane)
          work.rows[lane] += D;
    }
 }
 
-/// Input of the first dense layer: the last true state, or those of all steps.
+/// From the events that `work` holds to the input of the first dense layer. Leaves the activations of the last segment, and
+/// checkpoints for the others.
 template <class T>
-void Network<T>::join_states(Work &work) const
+void Network<T>::forward_block(const SequenceView<T> &events, Work &work) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   const std::size_t H = fShape.H, count = work.segments.count();
+   work.joined.require(fShape.joined() * L);
+   for (std::size_t segment = 0; segment < count; ++segment) {
+      load_steps(events, segment, work);
+      forward(fLayer, work.block);
+      join_states(work.segments.begin(segment), work);
+      if (segment + 1 < count) {
+         T *state = work.checkpoint(segment + 1, H);
+         std::copy_n(work.block.h(work.block.steps()), H * L, state);
+         std::copy_n(work.block.c(work.block.steps()), H * L, state + H * L);
+      }
+   }
+}
+
+/// Input of the first dense layer: the last true state, or those of all steps; as far as they are among the steps from `first`
+/// on that the block holds.
+template <class T>
+void Network<T>::join_states(std::size_t first, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t H = fShape.H;
-   work.joined.require(fShape.joined() * L);
+   LayerBlock<T> &lstm = work.block;
    if (fShape.flat_steps) {
-      work.joined.fill(T(0));
-      for (std::size_t t = 0; t < work.block.steps(); ++t)
+      if (first == 0)
+         work.joined.fill(T(0));
+      for (std::size_t t = 0; t < lstm.steps(); ++t)
          for (std::size_t j = 0; j < H; ++j)
-            std::copy_n(work.block.h(t + 1) + j * L, work.block.running(t), work.joined.data() + (t * H + j) * L);
+            std::copy_n(lstm.h(t + 1) + j * L, lstm.running(t), work.joined.data() + ((first + t) * H + j) * L);
       return;
    }
-   for (std::size_t lane = 0; lane < L;) {
-      // lanes side by side that end at the same step
-      const std::size_t length = lane < work.n_lanes ? work.block.length(lane) : 0;
-      std::size_t end = lane + 1;
-      while (end < L && (end < work.n_lanes ? work.block.length(end) : 0) == length)
-         ++end;
-      const T *h = work.block.h(length);
-      for (std::size_t j = 0; j < H; ++j)
-         std::copy(h + j * L + lane, h + j * L + end, work.joined.data() + j * L + lane);
-      lane = end;
+   std::size_t running = first == 0 ? L : lstm.running(0);
+   for (std::size_t t = 0; t <= lstm.steps(); ++t) {
+      // lanes [left, running) have ended: sequences, and before the first step lanes without one, whose state is zero
+      const std::size_t left = lstm.running(t);
+      if (left < running)
+         for (std::size_t j = 0; j < H; ++j)
+            std::copy(lstm.h(t) + j * L + left, lstm.h(t) + j * L + running, work.joined.data() + j * L + left);
+      running = left;
    }
 }
 
@@ -253,8 +307,9 @@ void Network<T>::loss_of_block(const LabelledView<T> &events, double weight_scal
    }
 }
 
+/// From the head's dy to the gradient of the joined states.
 template <class T>
-void Network<T>::backward_block(Work &work, Slot &slot) const
+void Network<T>::dense_backward(Work &work, Slot &slot) const
 {
    constexpr std::size_t L = kLanes<T>;
    work.djoined.require(fShape.joined() * L);
@@ -270,21 +325,34 @@ void Network<T>::backward_block(Work &work, Slot &slot) const
       fDense[n].backward(n ? work.dense[n - 1].y.data() : work.joined.data(), at.pre.data(), at.y.data(), at.dy.data(),
                          dx, work.panel.data(), slot.dense[n].data(), work.n_lanes);
    }
-   LossGradient<T> loss;
-   if (fShape.flat_steps)
-      loss.dh_steps = work.djoined.data(); // time-major, as the states were joined
-   else
-      loss.dh_final = work.djoined.data();
+}
+
+/// Backward through the segments, the last first, whose activations forward_block() has left.
+template <class T>
+void Network<T>::backward_block(const SequenceView<T> &events, Work &work, Slot &slot) const
+{
    LayerGradient<T> wanted;
    wanted.dparameters = slot.panel.data();
-   backward<T>(fLayer, work.block, loss, wanted);
+   for (std::size_t count = work.segments.count(), segment = count; segment-- > 0;) {
+      if (segment + 1 < count) {
+         load_steps(events, segment, work);
+         forward(fLayer, work.block);
+      }
+      LossGradient<T> loss;
+      if (fShape.flat_steps) // time-major, as the states were joined
+         loss.dh_steps = work.djoined.data() + work.segments.begin(segment) * fShape.H * kLanes<T>;
+      else
+         loss.dh_final = work.djoined.data();
+      backward<T>(fLayer, work.block, loss, wanted);
+   }
 }
 
 template <class T>
 LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                              double weight_scale, const WorkLimits &limits, T *flat)
 {
-   check_lengths(events, batch, n_batch, limits);
+   check_memory(events, batch, n_batch, limits);
+   check_joined_steps(events, batch, n_batch);
    Blocks &blocks = *fBlocks;
    blocks.cut(events, batch, n_batch);
    const std::size_t n_slots = std::min(blocks.count, kGradientSlots);
@@ -303,13 +371,14 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
       }
       slot.sum = {};
       for (std::size_t block = index; block < blocks.count; block += n_slots) {
-         load_block(events, blocks, block, work);
-         forward(fLayer, work.block);
-         join_states(work);
+         work.take(events, blocks, block);
+         work.cut(fShape.layer(), limits.bytes_per_thread);
+         forward_block(events, work);
          join_event_features(events, work);
          dense_forward(work);
          loss_of_block(events, weight_scale, work, slot.sum);
-         backward_block(work, slot);
+         dense_backward(work, slot);
+         backward_block(events, work, slot);
       }
    });
 

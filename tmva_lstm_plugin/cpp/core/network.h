@@ -71,7 +71,9 @@ struct LossSum {
 /// Memory and threads of a network at work.
 struct WorkLimits {
    std::size_t n_threads = 1;
-   std::size_t bytes_per_thread = std::size_t(1) << 30; ///< activations of one block
+   /// Activations of one block in training. A block whose activations take more is cut in time, see segments.h: the result is the
+   /// same, to the bit, and takes up to one further forward pass.
+   std::size_t bytes_per_thread = std::size_t(1) << 30;
 };
 
 /// Forward and backward over batches of jagged events.
@@ -90,12 +92,12 @@ public:
    void set_parameters(const T *flat, bool for_scores = true, std::size_t n_threads = 1);
 
    /// Gradient of sum_n weight_n loss_n over the events `batch` (n_batch positions), written to `gradient` (flat).
-   /// Weights are multiplied by `weight_scale`.
+   /// Weights are multiplied by `weight_scale`. Throws MemoryError when an event is longer than longest_sequence().
    LossSum gradient(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
                     const WorkLimits &limits, T *gradient);
 
    /// Outputs of the events `batch`: logits (n_batch, K). An event's outputs are the same in every batch. Several threads
-   /// may ask at once.
+   /// may ask at once. Length is no matter: nothing is kept of a step but the state.
    void logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch, const WorkLimits &limits,
                T *logits) const;
 
@@ -103,7 +105,7 @@ public:
    LossSum loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
                 const WorkLimits &limits) const;
 
-   /// Steps that fit into `bytes` for one block.
+   /// Steps of the longest event that can be trained on within `bytes` for one block.
    static std::size_t longest_sequence(const NetworkShape &shape, std::size_t bytes);
 
 private:
@@ -112,16 +114,19 @@ private:
    struct Blocks;       // a batch cut into blocks
    struct ScoringRooms; // memory kept for scoring
 
-   void check_lengths(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
-                      const WorkLimits &limits) const;
-   void load_block(const SequenceView<T> &events, const Blocks &blocks, std::size_t block, Work &work) const;
-   void join_states(Work &work) const;
+   void check_joined_steps(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch) const;
+   void check_memory(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
+                     const WorkLimits &limits) const;
+   void load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const;
+   void forward_block(const SequenceView<T> &events, Work &work) const;
+   void join_states(std::size_t first, Work &work) const;
    void join_event_features(const SequenceView<T> &events, Work &work) const;
    void dense_forward(Work &work) const;
    void loss_of_block(const LabelledView<T> &events, double weight_scale, Work &work, LossSum &sum) const;
-   void backward_block(Work &work, Slot &slot) const;
+   void dense_backward(Work &work, Slot &slot) const;
+   void backward_block(const SequenceView<T> &events, Work &work, Slot &slot) const;
    void sum_slots(std::size_t n_slots, std::size_t n_threads, T *gradient);
-   void score_block(const SequenceView<T> &events, Work &work) const;
+   void score_block(Work &work) const;
    void score_single(const SequenceView<T> &events, Work &work) const;
 
    NetworkShape fShape;

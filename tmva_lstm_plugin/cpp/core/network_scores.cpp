@@ -19,7 +19,7 @@ constexpr std::size_t kSingles = 4;
 
 /// Scores the events that `work` holds, in lanes.
 template <class T>
-void Network<T>::score_block(const SequenceView<T> &events, Work &work) const
+void Network<T>::score_block(Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t D = fShape.D, H = fShape.H;
@@ -36,7 +36,7 @@ void Network<T>::score_block(const SequenceView<T> &events, Work &work) const
    for (std::size_t t = 0;; ++t) {
       // lanes [left, running) have ended
       std::size_t left = running;
-      while (left && events.length(work.events[left - 1]) <= t)
+      while (left && work.lengths[left - 1] <= t)
          --left;
       T *u = work.inputs[t % 2].data(), *next = work.inputs[(t + 1) % 2].data();
       if (!fShape.flat_steps && left < running)
@@ -90,7 +90,7 @@ template <class T>
 void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                         const WorkLimits &limits, T *out) const
 {
-   check_lengths(events, batch, n_batch, limits);
+   check_joined_steps(events, batch, n_batch);
    const std::size_t K = fShape.K;
    std::unique_ptr<Work> first = fRooms->take();
    Blocks &blocks = first->blocks;
@@ -115,7 +115,7 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
             work.rows[0] = *++row;
          }
       } else {
-         score_block(events, work);
+         score_block(work);
          finish();
       }
       if (own)

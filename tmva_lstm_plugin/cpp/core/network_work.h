@@ -3,6 +3,7 @@
 #pragma once
 
 #include "network.h"
+#include "segments.h"
 
 #include <memory>
 #include <mutex>
@@ -32,15 +33,18 @@ struct Network<T>::Work {
    std::size_t n_lanes = 0;
    const std::int64_t *events = nullptr;    ///< events in the lanes
    const std::int64_t *positions = nullptr; ///< their positions in the batch
+   std::size_t lengths[kLanes<T>] = {};     ///< their steps, not increasing
    const T *rows[kLanes<T>] = {};           ///< their features of the current step
    AlignedArray<T> joined;                  ///< [joined()][L], input of the first dense layer
    std::vector<Dense> dense;
 
    // for training
-   LayerBlock<T> block;
-   AlignedArray<T> djoined; ///< gradient of joined
-   AlignedArray<T> panel;   ///< room for the transposed input of a dense layer
-   std::vector<T> z, dz;    ///< [K], logits of an event and their gradient
+   Segments<T> segments{{}, 0, 0};
+   LayerBlock<T> block;         ///< the steps of one segment
+   AlignedArray<T> checkpoints; ///< [segments - 1][2H][L], h and c at the begin of each segment but the first
+   AlignedArray<T> djoined;     ///< gradient of joined
+   AlignedArray<T> panel;       ///< room for the transposed input of a dense layer
+   std::vector<T> z, dz;        ///< [K], logits of an event and their gradient
 
    // for scores alone
    Blocks blocks;
@@ -49,7 +53,11 @@ struct Network<T>::Work {
 
    /// Output k of lane e stands at outputs()[k * L + e].
    T *outputs() { return dense.back().y.data(); }
+   /// State at the begin of a segment (from 1): h [H][L], then c [H][L].
+   T *checkpoint(std::size_t segment, std::size_t H) { return checkpoints.data() + (segment - 1) * 2 * H * L; }
    void take(const SequenceView<T> &view, const Blocks &of, std::size_t block);
+   /// Cuts the block that was taken, and makes room for its checkpoints.
+   void cut(LayerShape shape, std::size_t bytes);
 };
 
 /// One gradient sum.

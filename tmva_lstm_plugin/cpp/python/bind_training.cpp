@@ -3,6 +3,7 @@
 #include "bindings.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/segments.h"
 #include "core/trainer.h"
 
 #include <chrono>
@@ -390,13 +391,13 @@ void bind_training(nb::module_ &m)
       [](std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t bytes) {
          return Network<float>::longest_sequence(NetworkShape{D, E, H, K, 0, {}, Loss::CrossEntropy}, bytes);
       },
-      "D"_a, "E"_a, "H"_a, "K"_a, "bytes"_a, "Steps whose activations fit into so many bytes a thread.");
+      "D"_a, "E"_a, "H"_a, "K"_a, "bytes"_a, "Steps of the longest event that can be trained on with so many bytes a thread.");
    m.def(
       "block_bytes",
       [](std::size_t D, std::size_t, std::size_t H, std::size_t, std::size_t steps) {
-         return LayerBlock<float>::bytes({D, H}, steps);
+         return Segments<float>::least_bytes({D, H}, steps);
       },
-      "D"_a, "E"_a, "H"_a, "K"_a, "steps"_a, "Bytes of activations a thread needs for sequences of so many steps.");
+      "D"_a, "E"_a, "H"_a, "K"_a, "steps"_a, "The fewest bytes a thread can do with in training on sequences of so many steps.");
    m.def(
       "philox",
       [](std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {

@@ -1,0 +1,130 @@
+/// \file
+/// Networks, parameters and jagged events drawn at random, for the tests of networks.
+#pragma once
+
+#include "check.h"
+
+#include "core/network.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <random>
+#include <vector>
+
+namespace tmva_lstm {
+
+inline NetworkShape make_shape(std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t flat_steps = 0,
+                               std::vector<DenseSpec> dense = {}, Loss loss = Loss::CrossEntropy)
+{
+   NetworkShape s;
+   s.D = D;
+   s.E = E;
+   s.H = H;
+   s.K = K;
+   s.flat_steps = flat_steps;
+   s.dense = std::move(dense);
+   s.loss = loss;
+   return s;
+}
+
+template <class T>
+struct Events {
+   std::vector<T> values, event_values, targets;
+   std::vector<std::int64_t> offsets{0};
+   std::vector<std::int32_t> labels;
+   std::vector<double> weights;
+   NetworkShape shape;
+
+   /// Lengths up to `longest`; that one, 0 and 1 come first.
+   Events(const NetworkShape &s, std::size_t N, std::size_t longest, unsigned seed) : shape(s)
+   {
+      if (s.flat_steps)
+         longest = std::min(longest, s.flat_steps);
+      draw(N, seed, [&](std::size_t n, std::mt19937 &random) {
+         return n == 0 ? longest : n < 3 ? std::min(n - 1, longest) : random() % (longest + 1);
+      });
+   }
+
+   /// These lengths.
+   Events(const NetworkShape &s, const std::vector<std::size_t> &lengths, unsigned seed) : shape(s)
+   {
+      draw(lengths.size(), seed, [&](std::size_t n, std::mt19937 &) { return lengths[n]; });
+   }
+
+   template <class LengthOf>
+   void draw(std::size_t N, unsigned seed, LengthOf length_of)
+   {
+      const NetworkShape &s = shape;
+      std::mt19937 random(seed);
+      std::normal_distribution<double> normal;
+      for (std::size_t n = 0; n < N; ++n) {
+         const std::size_t length = length_of(n, random);
+         offsets.push_back(offsets.back() + static_cast<std::int64_t>(length));
+         labels.push_back(static_cast<std::int32_t>(random() % s.classes()));
+         weights.push_back(n % 5 == 3 ? 0 : normal(random) + 0.5);
+      }
+      const auto steps = static_cast<std::size_t>(offsets.back());
+      for (std::size_t n = 0; n < steps * s.D; ++n)
+         values.push_back(static_cast<T>(normal(random)));
+      for (std::size_t n = 0; n < N * s.E; ++n)
+         event_values.push_back(static_cast<T>(normal(random)));
+      if (s.loss == Loss::MeanSquaredError)
+         for (std::size_t n = 0; n < N * s.K; ++n)
+            targets.push_back(static_cast<T>(normal(random)));
+   }
+
+   LabelledView<T> view() const
+   {
+      LabelledView<T> view;
+      view.values = values.data();
+      view.offsets = offsets.data();
+      view.event_values = event_values.data();
+      view.N = labels.size();
+      view.D = shape.D;
+      view.E = shape.E;
+      view.labels = targets.empty() ? labels.data() : nullptr;
+      view.targets = targets.empty() ? nullptr : targets.data();
+      view.weights = weights.data();
+      return view;
+   }
+};
+
+template <class T>
+Network<T> make_network(const NetworkShape &s)
+{
+   return {s, Standardisation<T>::identity(s.D), Standardisation<T>::identity(s.E)};
+}
+
+template <class T>
+std::vector<T> random_parameters(const NetworkShape &s, unsigned seed)
+{
+   std::mt19937 random(seed);
+   std::normal_distribution<double> normal(0, 0.6);
+   std::vector<T> flat(s.parameters());
+   for (T &p : flat)
+      p = static_cast<T>(normal(random));
+   return flat;
+}
+
+inline std::vector<std::int64_t> everything(std::size_t N)
+{
+   std::vector<std::int64_t> batch(N);
+   std::iota(batch.begin(), batch.end(), std::int64_t(0));
+   return batch;
+}
+
+/// D, E, H, K, steps that go on, hidden dense layers, loss
+inline const std::vector<NetworkShape> kShapes = {
+   make_shape(1, 0, 1, 1),
+   make_shape(3, 2, 5, 1),
+   make_shape(2, 1, 3, 3),
+   make_shape(7, 3, 6, 4),
+   make_shape(4, 0, 13, 2),
+   make_shape(2, 1, 3, 1, 4),
+   make_shape(3, 0, 5, 3, 15, {{6, Activation::Tanh}}, Loss::SigmoidCrossEntropy),
+   make_shape(1, 2, 4, 2, 0, {{5, Activation::Sigmoid}, {3, Activation::SoftSign}}, Loss::MeanSquaredError),
+   make_shape(2, 1, 3, 1, 1, {{17, Activation::Gauss}, {1, Activation::Linear}}, Loss::MeanSquaredError),
+};
+
+} // namespace tmva_lstm
