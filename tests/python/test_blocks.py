@@ -92,7 +92,9 @@ def test_blocks_move_a_training_less_than_its_seed_does(capsys):
     by_blocks = np.abs(curves[1][0] - other_losses).max()
     by_seed = np.std([losses for losses, _ in curves.values()], axis=0, ddof=1)
     with capsys.disabled():
-        print(f"\nlosses of a training: {by_blocks:.1e} apart with and without blocks, {by_seed.mean():.1e} between seeds")
+        print(
+            f"\nlosses of a training: {by_blocks:.1e} apart with and without blocks, {by_seed.mean():.1e} between seeds"
+        )
     assert by_blocks < 1e-5
     assert by_seed.min() > 1000 * by_blocks
     assert np.abs(other - curves[1][1]).max() < 1e-4

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 import textwrap
 
 import pytest
-
-resource = pytest.importorskip("resource")
 
 TRAIN = """
 import numpy as np
