@@ -57,14 +57,13 @@ const Candidate &choose()
             widest = &candidate;
       return *widest;
    }
-   std::string runnable;
-   for (const Candidate &candidate : kCandidates) {
-      if (!candidate.supported())
-         continue;
-      if (std::strcmp(candidate.name, wanted) == 0)
+   for (const Candidate &candidate : kCandidates)
+      if (std::strcmp(candidate.name, wanted) == 0 && candidate.supported())
          return candidate;
-      runnable += (runnable.empty() ? "" : ", ") + std::string(candidate.name);
-   }
+   std::string runnable;
+   for (const Candidate &candidate : kCandidates)
+      if (candidate.supported())
+         runnable += (runnable.empty() ? "" : ", ") + std::string(candidate.name);
    throw ArgumentError("environment variable TMVA_LSTM_ISA is '" + std::string(wanted) +
                        "', which this processor or build does not have; it can be one of: " + runnable);
 }

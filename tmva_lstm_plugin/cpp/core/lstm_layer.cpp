@@ -37,19 +37,25 @@ template <class T>
 void LayerBlock<T>::prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes, std::size_t first,
                             std::size_t last)
 {
+   reserve(shape, last - first);
    fShape = shape;
    fLanes = n_lanes;
    fSteps = last - first;
-   fRunning.require(fSteps + 1);
    for (std::size_t t = 0, running = n_lanes; t <= fSteps; ++t) {
       while (running && lengths[running - 1] <= first + t)
          --running;
       fRunning[t] = running;
    }
-   fInputs.require((fSteps + 1) * shape.inputs() * L);
-   fCells.require((fSteps + 1) * shape.H * L);
-   fTanhCells.require(fSteps * shape.H * L);
-   fGates.require(fSteps * shape.rows() * L);
+}
+
+template <class T>
+void LayerBlock<T>::reserve(LayerShape shape, std::size_t steps)
+{
+   fRunning.require(steps + 1);
+   fInputs.require((steps + 1) * shape.inputs() * L);
+   fCells.require((steps + 1) * shape.H * L);
+   fTanhCells.require(steps * shape.H * L);
+   fGates.require(steps * shape.rows() * L);
    fHiddenGradient.require(shape.H * L);
    fCellGradient.require(shape.H * L);
    fPanel.require(kChunk<T> * L * shape.template columns<T>());

@@ -70,6 +70,9 @@ public:
    /// Makes room for the steps [first, last), which may not reach beyond the longest sequence. dh() and dc() keep what they hold.
    void prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes, std::size_t first, std::size_t last);
 
+   /// Takes the memory for up to `steps` steps now.
+   void reserve(LayerShape shape, std::size_t steps);
+
    /// Bytes that a block of `steps` steps takes, the gradient panel included.
    static std::size_t bytes(LayerShape shape, std::size_t steps);
    /// Bytes that it keeps, from the largest block so far.

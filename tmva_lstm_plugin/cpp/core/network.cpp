@@ -180,6 +180,49 @@ void Network<T>::Work::cut(LayerShape shape, std::size_t bytes)
       block.prepare(shape, lengths, n_lanes, 0, segments.longest_segment());
 }
 
+/// Room for a batch whose longest event has so many steps. Which thread gets which block is not known before, so every thread is
+/// given room for the longest: a step then takes no memory when an earlier one was as large. (Memory not touched costs nothing.)
+template <class T>
+void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits)
+{
+   const LayerShape layer = fShape.layer();
+   const std::size_t n_threads = std::max<std::size_t>(1, std::min(limits.n_threads, n_slots));
+   fWork.resize(std::max(fWork.size(), n_threads));
+   for (std::size_t n = 0; n < n_threads; ++n) {
+      Work &work = fWork[n];
+      if (LayerBlock<T>::bytes(layer, steps) <= limits.bytes_per_thread) // else blocks are cut, and make their own
+         work.block.reserve(layer, steps);
+      make_dense_room(work);
+      work.djoined.require(fShape.joined() * kLanes<T>);
+      for (std::size_t each = 0; each < fDense.size(); ++each) {
+         const DenseShape shape = fDense[each].shape();
+         work.dense[each].dy.require(shape.panel_rows() * kLanes<T>);
+         work.panel.require(std::max(work.panel.size(), kLanes<T> * shape.template columns<T>()));
+      }
+      work.z.resize(fShape.K);
+      work.dz.resize(fShape.K);
+   }
+   fSlots.resize(std::max(fSlots.size(), n_slots));
+   for (std::size_t n = 0; n < n_slots; ++n) {
+      fSlots[n].panel.require(layer.rows() * layer.template columns<T>());
+      fSlots[n].dense.resize(fDense.size());
+      for (std::size_t each = 0; each < fDense.size(); ++each)
+         fSlots[n].dense[each].require(fDense[each].shape().panel_rows() * fDense[each].shape().template columns<T>());
+   }
+}
+
+/// Room for what the dense layers take and give.
+template <class T>
+void Network<T>::make_dense_room(Work &work) const
+{
+   work.joined.require(fShape.joined() * kLanes<T>);
+   work.dense.resize(fDense.size());
+   for (std::size_t n = 0; n < fDense.size(); ++n) {
+      work.dense[n].pre.require(fDense[n].shape().panel_rows() * kLanes<T>);
+      work.dense[n].y.require(fDense[n].shape().panel_rows() * kLanes<T>);
+   }
+}
+
 /// Puts the steps of a segment into the lanes, standardised, and the state at its begin.
 template <class T>
 void Network<T>::load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const
@@ -212,7 +255,6 @@ void Network<T>::forward_block(const SequenceView<T> &events, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t H = fShape.H, count = work.segments.count();
-   work.joined.require(fShape.joined() * L);
    for (std::size_t segment = 0; segment < count; ++segment) {
       load_steps(events, segment, work);
       forward(fLayer, work.block);
@@ -271,12 +313,9 @@ void Network<T>::join_event_features(const SequenceView<T> &events, Work &work) 
 template <class T>
 void Network<T>::dense_forward(Work &work) const
 {
-   work.dense.resize(fDense.size());
    const T *x = work.joined.data();
    for (std::size_t n = 0; n < fDense.size(); ++n) {
       typename Work::Dense &at = work.dense[n];
-      at.pre.require(fDense[n].shape().panel_rows() * kLanes<T>);
-      at.y.require(fDense[n].shape().panel_rows() * kLanes<T>);
       fDense[n].forward(x, at.pre.data(), at.y.data(), work.n_lanes);
       x = at.y.data();
    }
@@ -289,9 +328,6 @@ void Network<T>::loss_of_block(const LabelledView<T> &events, double weight_scal
    constexpr std::size_t L = kLanes<T>;
    const std::size_t K = fShape.K;
    typename Work::Dense &head = work.dense.back();
-   head.dy.require(fDense.back().shape().panel_rows() * L);
-   work.z.resize(K);
-   work.dz.resize(K);
    std::vector<T> &z = work.z, &dz = work.dz;
    for (std::size_t lane = 0; lane < work.n_lanes; ++lane) {
       const std::int64_t event = work.events[lane];
@@ -313,17 +349,9 @@ void Network<T>::loss_of_block(const LabelledView<T> &events, double weight_scal
 template <class T>
 void Network<T>::dense_backward(Work &work, Slot &slot) const
 {
-   constexpr std::size_t L = kLanes<T>;
-   work.djoined.require(fShape.joined() * L);
    for (std::size_t n = fDense.size(); n-- > 0;) {
-      const DenseShape shape = fDense[n].shape();
       typename Work::Dense &at = work.dense[n];
-      work.panel.require(L * shape.template columns<T>());
-      T *dx = work.djoined.data();
-      if (n > 0) {
-         work.dense[n - 1].dy.require(fDense[n - 1].shape().panel_rows() * L);
-         dx = work.dense[n - 1].dy.data();
-      }
+      T *dx = n > 0 ? work.dense[n - 1].dy.data() : work.djoined.data();
       fDense[n].backward(n ? work.dense[n - 1].y.data() : work.joined.data(), at.pre.data(), at.y.data(), at.dy.data(),
                          dx, work.panel.data(), slot.dense[n].data(), work.n_lanes);
    }
@@ -358,19 +386,14 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
    Blocks &blocks = *fBlocks;
    blocks.cut(events, batch, n_batch);
    const std::size_t n_slots = std::min(blocks.count, kGradientSlots);
-   fWork.resize(std::max(fWork.size(), limits.n_threads));
-   fSlots.resize(std::max(fSlots.size(), n_slots));
+   make_room(n_slots ? events.length(blocks.events.front()) : 0, n_slots, limits);
 
    parallel_for(n_slots, limits.n_threads, [&](std::size_t index, std::size_t thread) {
       Slot &slot = fSlots[index];
       Work &work = fWork[thread];
-      slot.panel.require(fShape.layer().rows() * fShape.layer().template columns<T>());
       slot.panel.fill(T(0));
-      slot.dense.resize(fDense.size());
-      for (std::size_t n = 0; n < fDense.size(); ++n) {
-         slot.dense[n].require(fDense[n].shape().panel_rows() * fDense[n].shape().template columns<T>());
-         slot.dense[n].fill(T(0));
-      }
+      for (AlignedArray<T> &panel : slot.dense)
+         panel.fill(T(0));
       slot.sum = {};
       for (std::size_t block = index; block < blocks.count; block += n_slots) {
          work.take(events, blocks, block);

@@ -117,6 +117,9 @@ private:
    void check_joined_steps(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch) const;
    void check_memory(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                      const WorkLimits &limits) const;
+   void make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits);
+   void make_dense_room(Work &work) const;
+   void make_scoring_room(Work &work) const;
    void load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const;
    void forward_block(const SequenceView<T> &events, Work &work) const;
    void join_states(std::size_t first, Work &work) const;

@@ -17,6 +17,18 @@ constexpr std::size_t kSingles = 4;
 
 } // namespace
 
+/// Room for one block or event, whichever takes more.
+template <class T>
+void Network<T>::make_scoring_room(Work &work) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   const std::size_t D = fShape.D, H = fShape.H, P = round_up(H, kPaddedUnits), x_at = round_up(D, kPaddedUnits);
+   for (AlignedArray<T> &each : work.inputs)
+      each.require(std::max(x_at + P, (D + H) * L));
+   work.cells.require(std::max(P, H * L));
+   make_dense_room(work);
+}
+
 /// Scores the events that `work` holds, in lanes.
 template <class T>
 void Network<T>::score_block(Work &work) const
@@ -24,11 +36,7 @@ void Network<T>::score_block(Work &work) const
    constexpr std::size_t L = kLanes<T>;
    const std::size_t D = fShape.D, H = fShape.H;
    const Kernels<T> &kernels = fLayer.kernels();
-   for (AlignedArray<T> &each : work.inputs)
-      each.require((D + H) * L);
-   work.cells.require(H * L);
-   work.cells.fill(T(0));
-   work.joined.require(fShape.joined() * L);
+   std::fill_n(work.cells.data(), H * L, T(0));
    work.joined.fill(T(0));
    std::fill_n(work.inputs[0].data() + D * L, H * L, T(0));
 
@@ -61,13 +69,9 @@ void Network<T>::score_single(const SequenceView<T> &events, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t D = fShape.D, H = fShape.H, P = round_up(H, kPaddedUnits), x_at = round_up(D, kPaddedUnits);
-   for (AlignedArray<T> &each : work.inputs)
-      each.require(std::max(x_at + P, (D + H) * L));
-   work.cells.require(std::max(P, H * L));
    T *x = work.inputs[0].data(), *h = x + x_at, *h_next = work.inputs[1].data(), *c = work.cells.data();
    std::fill_n(h, P, T(0));
    std::fill_n(c, P, T(0));
-   work.joined.require(fShape.joined() * L);
    if (fShape.flat_steps)
       work.joined.fill(T(0));
    const T *row = work.rows[0];
@@ -92,12 +96,15 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
 {
    check_joined_steps(events, batch, n_batch);
    const std::size_t K = fShape.K;
-   std::unique_ptr<Work> first = fRooms->take();
-   Blocks &blocks = first->blocks;
+   auto room = fRooms->take();
+   Blocks &blocks = room->blocks;
    blocks.cut(events, batch, n_batch);
-   parallel_for(blocks.count, limits.n_threads, [&](std::size_t block, std::size_t thread) {
-      std::unique_ptr<Work> own = thread == 0 ? nullptr : fRooms->take();
-      Work &work = own ? *own : *first;
+   const std::size_t n_threads = std::max<std::size_t>(1, std::min(limits.n_threads, blocks.count));
+   room->work.resize(std::max(room->work.size(), n_threads));
+   for (std::size_t thread = 0; thread < n_threads; ++thread)
+      make_scoring_room(room->work[thread]);
+   parallel_for(blocks.count, n_threads, [&](std::size_t block, std::size_t thread) {
+      Work &work = room->work[thread];
       work.take(events, blocks, block);
       const auto finish = [&] {
          join_event_features(events, work);
@@ -118,10 +125,8 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
          score_block(work);
          finish();
       }
-      if (own)
-         fRooms->give_back(std::move(own));
    });
-   fRooms->give_back(std::move(first));
+   fRooms->give_back(std::move(room));
 }
 
 template <class T>

@@ -47,7 +47,6 @@ struct Network<T>::Work {
    std::vector<T> z, dz;        ///< [K], logits of an event and their gradient
 
    // for scores alone
-   Blocks blocks;
    AlignedArray<T> inputs[2]; ///< [D+H][L], of this step and the next; of a single event [D] and [P] of each
    AlignedArray<T> cells;     ///< [H][L]; of a single event [P]
 
@@ -71,23 +70,29 @@ struct Network<T>::Slot {
 /// Memory for scoring, kept from call to call; several threads may ask at once.
 template <class T>
 struct Network<T>::ScoringRooms {
-   std::unique_ptr<Work> take()
+   /// Of one call.
+   struct Room {
+      Blocks blocks;
+      std::vector<Work> work; ///< of each thread
+   };
+
+   std::unique_ptr<Room> take()
    {
       const std::lock_guard lock(mutex);
       if (idle.empty())
-         return std::make_unique<Work>();
-      std::unique_ptr<Work> room = std::move(idle.back());
+         return std::make_unique<Room>();
+      std::unique_ptr<Room> room = std::move(idle.back());
       idle.pop_back();
       return room;
    }
-   void give_back(std::unique_ptr<Work> room)
+   void give_back(std::unique_ptr<Room> room)
    {
       const std::lock_guard lock(mutex);
       idle.push_back(std::move(room));
    }
 
    std::mutex mutex;
-   std::vector<std::unique_ptr<Work>> idle;
+   std::vector<std::unique_ptr<Room>> idle;
 };
 
 } // namespace TMVA_LSTM_ABI

@@ -119,8 +119,8 @@ public:
    {
       if (fBusy.exchange(true, std::memory_order_acquire))
          return false;
-      while (fWorkers + 1 < section.n_threads)
-         start_worker();
+      while (fWorkers + 1 < section.n_threads && start_worker()) {
+      }
       fSection = &section;
       fPending.store(static_cast<std::uint32_t>(fWorkers), std::memory_order_relaxed);
       fGeneration.fetch_add(1, std::memory_order_release);
@@ -133,10 +133,10 @@ public:
    }
 
 private:
-   void start_worker()
-   {
-      const std::size_t thread = ++fWorkers;
-      std::thread([this, thread, seen = fGeneration.load()]() mutable {
+   /// False where the system has no further thread for this process: work then goes on with those there are.
+   bool start_worker()
+   try {
+      std::thread([this, thread = fWorkers + 1, seen = fGeneration.load()]() mutable {
          for (;;) {
             wait_until(fGeneration, [seen](std::uint32_t now) { return now != seen; });
             ++seen; // the caller waits for every worker, so generations cannot be missed
@@ -146,6 +146,10 @@ private:
                fPending.notify_all();
          }
       }).detach();
+      ++fWorkers;
+      return true;
+   } catch (const std::exception &) { // no thread, or no memory for one
+      return false;
    }
 
    const pid_t fProcess = getpid();

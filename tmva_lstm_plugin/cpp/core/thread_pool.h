@@ -39,7 +39,8 @@ private:
 ///
 /// Threads are kept for the next call: they look for work for 50 microseconds, then sleep. A call from a second thread while
 /// one is under way, or from inside a task, runs its tasks on the calling thread alone. After a fork the child starts threads
-/// of its own. Denormal numbers are flushed to zero within tasks; the caller's setting is restored.
+/// of its own. Where the system refuses to start a thread, those there are do the work. Denormal numbers are flushed to zero
+/// within tasks; the caller's setting is restored.
 void parallel_for(std::size_t n_tasks, std::size_t n_threads, TaskReference task);
 
 } // namespace TMVA_LSTM_ABI
