@@ -75,5 +75,5 @@ $(VENV)/.installed: $(VENV)/.tools $(CORE)
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
-	@$(BIN)/pip install -q ruff mypy
+	@$(BIN)/pip install -q ruff mypy tomli
 	@touch $@

@@ -62,7 +62,7 @@ CORE_HEADERS = set(
     "memory mutex new numeric optional set sstream stdexcept string string_view thread type_traits utility vector".split()
 )
 # What the operating system and the processor offer beyond the standard library, and who asks for it.
-SYSTEM_HEADERS = {"thread_pool.cpp": {"unistd.h", "sched.h", "immintrin.h"}}
+SYSTEM_HEADERS = {"thread_pool.cpp": {"unistd.h", "sched.h", "immintrin.h"}, "kernels_simd.h": {"immintrin.h"}}
 
 
 def module_of(path: Path) -> str:
@@ -238,7 +238,8 @@ def test_kernels_of_an_instruction_set_instantiate_nothing_shared():
         path = pending.pop()
         for bracket, header in includes(path):
             if bracket == "<":
-                assert header == "cstddef", f"{path.name} includes <{header}>"
+                # immintrin.h: the processor's instructions as functions that leave no symbol (the test of weak symbols looks)
+                assert header in {"cstddef", "immintrin.h"}, f"{path.name} includes <{header}>"
             elif header not in seen:
                 seen.add(header)
                 pending.append(CORE / header)
