@@ -276,7 +276,7 @@ OPENED = """
 #include <vector>
 #include "MethodLSTM.h"
 
-namespace lstm_tests {
+namespace lstm_scores_tests {
 /// What a Factory calls, and nobody else may.
 struct Opened : TMVA::MethodLSTM {
    static std::vector<double> values(TMVA::IMethod *method, TMVA::Types::ETreeType type, Long64_t first, Long64_t last)
@@ -292,9 +292,9 @@ struct Opened : TMVA::MethodLSTM {
 
 def opened():
     """`GetMvaValues(method, type, first, last)` as numpy, though it is protected."""
-    if not hasattr(ROOT, "lstm_tests"):
+    if not hasattr(ROOT, "lstm_scores_tests"):
         assert ROOT.gInterpreter.Declare(OPENED)
-    return lambda *arguments: np.array(list(ROOT.lstm_tests.Opened.values(*arguments)))
+    return lambda *arguments: np.array(list(ROOT.lstm_scores_tests.Opened.values(*arguments)))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
