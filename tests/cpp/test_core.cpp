@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <numeric>
@@ -127,6 +128,40 @@ TEST(sections_inside_sections_and_beside_each_other)
       caller.join();
    for (const long sum : sums)
       CHECK(sum == 200 * 45);
+}
+
+std::atomic<bool> held_up{false}, let_go{false};
+
+/// A thread that is kept off its processor, or wakes up late, holds up nothing: the caller does the work alone.
+TEST(a_section_does_not_wait_for_a_thread_without_a_task)
+{
+   std::signal(SIGUSR1, [](int) {
+      held_up = true;
+      while (!let_go)
+         std::this_thread::yield();
+   });
+   const pthread_t caller = pthread_self();
+   std::atomic<bool> known{false};
+   pthread_t worker = caller;
+   parallel_for(2, 2, [&](std::size_t, std::size_t thread) { // neither thread can take both tasks
+      if (thread == 1)
+         worker = pthread_self();
+      known = known || thread == 1;
+      while (!known)
+         std::this_thread::yield();
+   });
+   CHECK(!pthread_equal(worker, caller));
+   pthread_kill(worker, SIGUSR1);
+   while (!held_up)
+      std::this_thread::yield();
+   std::vector<std::size_t> thread_of(200, 7);
+   const unsigned before = alarm(60); // a section that waits ends the program here
+   for (int repeat = 0; repeat < 1000; ++repeat)
+      parallel_for(thread_of.size(), 2, [&](std::size_t index, std::size_t thread) { thread_of[index] = thread; });
+   alarm(before);
+   CHECK(thread_of == std::vector<std::size_t>(200, 0));
+   let_go = true;
+   std::signal(SIGUSR1, SIG_DFL);
 }
 
 TEST(a_forked_child_has_threads_of_its_own)

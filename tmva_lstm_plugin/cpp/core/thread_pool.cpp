@@ -55,29 +55,22 @@ private:
 #endif
 };
 
-/// What all threads of one parallel section share.
+/// One parallel section, on its caller's stack. Whoever has taken a task of it may look at it until that task is counted as done.
 struct Section {
    const TaskReference *task = nullptr;
    std::size_t n_tasks = 0;
-   std::size_t n_threads = 0;
-   std::atomic<std::size_t> next{0};
    std::mutex error_mutex;
    std::exception_ptr error;
    std::size_t error_index = std::numeric_limits<std::size_t>::max();
 
-   void work(std::size_t thread)
-   {
-      FlushDenormals flush;
-      for (std::size_t index; (index = next.fetch_add(1, std::memory_order_relaxed)) < n_tasks;) {
-         try {
-            (*task)(index, thread);
-         } catch (...) {
-            const std::lock_guard lock(error_mutex);
-            if (index < error_index) {
-               error_index = index;
-               error = std::current_exception();
-            }
-         }
+   void run(std::size_t index, std::size_t thread)
+   try {
+      (*task)(index, thread);
+   } catch (...) {
+      const std::lock_guard lock(error_mutex);
+      if (index < error_index) {
+         error_index = index;
+         error = std::current_exception();
       }
    }
 };
@@ -98,6 +91,8 @@ void wait_until(std::atomic<std::uint32_t> &value, Done done)
    }
 }
 
+/// The caller of a section waits for its tasks, not for the threads: one that another program keeps off its processor, or that
+/// wakes up late, holds up nothing as long as it has taken no task.
 class Pool {
 public:
    /// The pool of this process: a new one after a fork, since threads do not survive it. Never destroyed: its threads sleep
@@ -115,35 +110,51 @@ public:
       return *pool;
    }
 
-   bool try_run(Section &section)
+   bool try_run(Section &section, std::size_t n_threads)
    {
-      if (fBusy.exchange(true, std::memory_order_acquire))
+      if (section.n_tasks > kMostTasks || fBusy.exchange(true, std::memory_order_acquire))
          return false;
-      while (fWorkers + 1 < section.n_threads && start_worker()) {
+      while (fWorkers + 1 < n_threads && start_worker()) {
       }
       fSection = &section;
-      fPending.store(static_cast<std::uint32_t>(fWorkers), std::memory_order_relaxed);
-      fGeneration.fetch_add(1, std::memory_order_release);
-      fGeneration.notify_all();
-      section.work(0);
+      fPending.store(static_cast<std::uint32_t>(section.n_tasks), std::memory_order_relaxed);
+      const std::uint64_t threads = std::min<std::uint64_t>(n_threads, std::numeric_limits<std::uint32_t>::max());
+      fTicket.store(threads << 32 | section.n_tasks, std::memory_order_release);
+      fCalls.fetch_add(1, std::memory_order_release);
+      fCalls.notify_all();
+      work(0);
       wait_until(fPending, [](std::uint32_t pending) { return pending == 0; });
-      fSection = nullptr;
       fBusy.store(false, std::memory_order_release);
       return true;
    }
 
 private:
+   static constexpr std::size_t kMostTasks = std::numeric_limits<std::uint32_t>::max();
+
+   /// Takes tasks until none is left. A task is taken by counting the ticket down in one piece with the number of threads that
+   /// may help. The section is looked at only afterwards: as long as that task is pending, it is the one the ticket belongs to.
+   void work(std::size_t thread)
+   {
+      FlushDenormals flush;
+      std::uint64_t ticket = fTicket.load(std::memory_order_relaxed);
+      while ((ticket & kMostTasks) && thread < ticket >> 32) {
+         if (!fTicket.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acquire, std::memory_order_relaxed))
+            continue;
+         fSection->run(fSection->n_tasks - (ticket & kMostTasks), thread);
+         if (fPending.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            fPending.notify_all();
+         ticket = fTicket.load(std::memory_order_relaxed);
+      }
+   }
+
    /// False where the system has no further thread for this process: work then goes on with those there are.
    bool start_worker()
    try {
-      std::thread([this, thread = fWorkers + 1, seen = fGeneration.load()]() mutable {
+      std::thread([this, thread = fWorkers + 1, seen = fCalls.load()]() mutable {
          for (;;) {
-            wait_until(fGeneration, [seen](std::uint32_t now) { return now != seen; });
-            ++seen; // the caller waits for every worker, so generations cannot be missed
-            if (thread < fSection->n_threads)
-               fSection->work(thread);
-            if (fPending.fetch_sub(1, std::memory_order_acq_rel) == 1)
-               fPending.notify_all();
+            wait_until(fCalls, [seen](std::uint32_t now) { return now != seen; });
+            seen = fCalls.load(std::memory_order_acquire); // before the look at the ticket: a later call is not missed
+            work(thread);
          }
       }).detach();
       ++fWorkers;
@@ -156,8 +167,9 @@ private:
    std::atomic<bool> fBusy{false};
    std::size_t fWorkers = 0;
    Section *fSection = nullptr;
-   std::atomic<std::uint32_t> fGeneration{0};
-   std::atomic<std::uint32_t> fPending{0};
+   std::atomic<std::uint64_t> fTicket{0};  ///< threads that may take tasks, and 32 bits of tasks left
+   std::atomic<std::uint32_t> fPending{0}; ///< tasks not done yet
+   std::atomic<std::uint32_t> fCalls{0};   ///< sections so far
 };
 
 } // namespace
@@ -177,9 +189,12 @@ void parallel_for(std::size_t n_tasks, std::size_t n_threads, TaskReference task
    Section section;
    section.task = &task;
    section.n_tasks = n_tasks;
-   section.n_threads = std::max<std::size_t>(1, std::min(n_threads, n_tasks));
-   if (section.n_threads == 1 || !Pool::instance().try_run(section))
-      section.work(0);
+   const std::size_t threads = std::min(n_threads, n_tasks);
+   if (threads < 2 || !Pool::instance().try_run(section, threads)) {
+      FlushDenormals flush;
+      for (std::size_t index = 0; index < n_tasks; ++index)
+         section.run(index, 0);
+   }
    if (section.error)
       std::rethrow_exception(section.error);
 }
