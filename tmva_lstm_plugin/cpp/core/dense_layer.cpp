@@ -126,7 +126,7 @@ void DenseLayer<T>::backward(const T *x, const T *pre, const T *y, T *dy, T *dx,
       fKernels->product(fBackward.data(), fShape.width, fShape.inputs, dy, dx, n_lanes);
    const std::size_t C = fShape.template columns<T>();
    fKernels->transpose(x, fShape.inputs, C, z, n_lanes);
-   fKernels->weight_gradient(fShape.panel_rows(), C, 1, dy, 0, z, &n_lanes, dpanel);
+   fKernels->weight_gradient(fShape.panel_rows(), fShape.inputs, C, 1, dy, 0, z, &n_lanes, dpanel);
 }
 
 template <class T>

@@ -63,11 +63,12 @@ struct Kernels {
    /// z[L][C] = transpose of u[inputs][L], then a column of ones, then zeros up to C; only the first n_lanes rows are needed.
    void (*transpose)(const T *u, std::size_t inputs, std::size_t C, T *z, std::size_t n_lanes);
 
-   /// dparameters[rows][C] += sum over steps s and lanes e of dgates[s][rows][e] z[s][e][C], equation (9).
+   /// dparameters[rows][C] += sum over steps s and lanes e of dgates[s][rows][e] z[s][e][C], equation (9), in the first
+   /// inputs + 1 columns; those behind are left or added zeros.
    ///   dgates  [n_steps] arrays [rows][L], `dgates_stride` numbers apart
-   ///   z       [n_steps][L][C]
+   ///   z       [n_steps][L][C], of transpose()
    ///   n_lanes [n_steps] lanes in use at each step
-   void (*weight_gradient)(std::size_t rows, std::size_t C, std::size_t n_steps, const T *dgates,
+   void (*weight_gradient)(std::size_t rows, std::size_t inputs, std::size_t C, std::size_t n_steps, const T *dgates,
                            std::size_t dgates_stride, const T *z, const std::size_t *n_lanes, T *dparameters);
 
    /// Elementwise 1 / (1 + exp(-x)) and tanh(x), as the gates use them; `count` any.

@@ -106,11 +106,44 @@ INLINE void gradient_columns(std::size_t rows, std::size_t C, std::size_t n_step
       gradient_tile<T, 4, V>(C, n_steps, dgates + row * kLanes<T>, dgates_stride, z, n_lanes, out + row * C);
 }
 
+/// db: out[row * C] += sum over steps and lanes of dgates.
 template <class T>
-void weight_gradient(std::size_t rows, std::size_t C, std::size_t n_steps, const T *dgates, std::size_t dgates_stride,
-                     const T *z, const std::size_t *n_lanes, T *dparameters)
+void bias_gradient(std::size_t rows, std::size_t C, std::size_t n_steps, const T *dgates, std::size_t dgates_stride,
+                   const std::size_t *n_lanes, T *out)
 {
-   const std::size_t vectors = C / kWidth<T>;
+   using Int = decltype(IntVec<T>{}[0] + 0);
+   IntVec<T> number;
+   for (int k = 0; k < kWidth<T>; ++k)
+      number[k] = k;
+   for (std::size_t row = 0; row < rows; ++row, dgates += kLanes<T>, out += C) {
+      Vec<T> sum = {};
+      for (std::size_t step = 0; step < n_steps; ++step) {
+         const T *dg = dgates + step * dgates_stride;
+         std::size_t lane = 0;
+         for (; lane + kWidth<T> <= n_lanes[step]; lane += kWidth<T>)
+            sum += load<T>(dg + lane);
+         if (lane < n_lanes[step]) {
+            const IntVec<T> running = number < static_cast<Int>(n_lanes[step] - lane);
+            sum += (Vec<T>)((IntVec<T>)load<T>(dg + lane) & running);
+         }
+      }
+      alignas(kVectorBytes) T part[kWidth<T>];
+      store<T>(part, sum);
+      UNROLL for (int half = kWidth<T> / 2; half; half /= 2)
+         UNROLL for (int k = 0; k < half; ++k) part[k] += part[k + half];
+      *out += part[0];
+   }
+}
+
+template <class T>
+void weight_gradient(std::size_t rows, std::size_t inputs, std::size_t C, std::size_t n_steps, const T *dgates,
+                     std::size_t dgates_stride, const T *z, const std::size_t *n_lanes, T *dparameters)
+{
+   // where the inputs fill their registers, the column of ones would take one more for itself
+   const bool bias_apart = inputs % kWidth<T> == 0;
+   const std::size_t vectors = inputs / kWidth<T> + !bias_apart;
+   if (bias_apart)
+      bias_gradient(rows, C, n_steps, dgates, dgates_stride, n_lanes, dparameters + inputs);
    std::size_t v = 0;
    while (v < vectors) {
       const std::size_t left = vectors - v;

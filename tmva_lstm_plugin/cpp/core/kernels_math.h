@@ -11,8 +11,6 @@
 
 #include "kernels_simd.h"
 
-#define UNROLL _Pragma("GCC unroll 16")
-
 namespace {
 
 constexpr double inverse_factorial(int n)

@@ -156,14 +156,14 @@ void transpose(const T *u, std::size_t inputs, std::size_t C, T *z, std::size_t 
 }
 
 template <class T>
-void weight_gradient(std::size_t rows, std::size_t C, std::size_t n_steps, const T *dgates, std::size_t dgates_stride,
-                     const T *z, const std::size_t *n_lanes, T *dparameters)
+void weight_gradient(std::size_t rows, std::size_t inputs, std::size_t C, std::size_t n_steps, const T *dgates,
+                     std::size_t dgates_stride, const T *z, const std::size_t *n_lanes, T *dparameters)
 {
    constexpr std::size_t L = kLanes<T>;
    for (std::size_t step = 0; step < n_steps; ++step)
       for (std::size_t lane = 0; lane < n_lanes[step]; ++lane)
          for (std::size_t row = 0; row < rows; ++row)
-            for (std::size_t column = 0; column < C; ++column)
+            for (std::size_t column = 0; column <= inputs; ++column)
                dparameters[row * C + column] +=
                   dgates[step * dgates_stride + row * L + lane] * z[(step * L + lane) * C + column];
 }

@@ -12,6 +12,7 @@
 #include <immintrin.h>
 #endif
 
+#define UNROLL _Pragma("GCC unroll 16")
 #define INLINE static inline __attribute__((always_inline))
 
 namespace {

@@ -140,7 +140,7 @@ void add_weight_gradient(const PackedLayer<T> &layer, LayerBlock<T> &block, std:
       running[t - first] = block.running(t);
       layer.kernels().transpose(block.x(t), shape.inputs(), C, block.panel() + (t - first) * kLanes<T> * C, block.running(t));
    }
-   layer.kernels().weight_gradient(shape.rows(), C, last - first, block.gates(first), shape.rows() * kLanes<T>,
+   layer.kernels().weight_gradient(shape.rows(), shape.inputs(), C, last - first, block.gates(first), shape.rows() * kLanes<T>,
                                    block.panel(), running, dparameters);
 }
 
