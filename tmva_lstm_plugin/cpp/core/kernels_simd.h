@@ -62,15 +62,22 @@ INLINE Vec<T> load(const T *p)
 }
 
 /// Rounds a product before it enters a sum. Where a sum has two products the compiler is free to fuse either of them; this
-/// settles which, so that all copies of a loop give the same bits.
+/// settles which, so that all copies of a loop give the same bits. (Where registers have a letter the barrier costs nothing; GCC
+/// takes the vector of __builtin_assoc_barrier() to pieces, number by number.)
 template <class T>
 INLINE Vec<T> rounded(Vec<T> product)
 {
-#if defined(__has_builtin)
+#if defined(__AVX512F__)
+   asm("" : "+v"(product));
+#elif defined(__x86_64__)
+   asm("" : "+x"(product));
+#elif defined(__aarch64__)
+   asm("" : "+w"(product));
+#elif defined(__has_builtin)
 #if __has_builtin(__builtin_assoc_barrier)
-   return __builtin_assoc_barrier(product);
+   product = __builtin_assoc_barrier(product);
 #elif __has_builtin(__arithmetic_fence)
-   return __arithmetic_fence(product);
+   product = __arithmetic_fence(product);
 #endif
 #endif
    return product;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
@@ -142,13 +143,33 @@ void Network<T>::Blocks::cut(const SequenceView<T> &view, const std::int64_t *ba
    count = (n_batch + kLanes<T> - 1) / kLanes<T>;
    positions.resize(n_batch);
    events.resize(n_batch);
-   std::iota(positions.begin(), positions.end(), std::int64_t(0));
-   std::sort(positions.begin(), positions.end(), [&](std::int64_t a, std::int64_t b) {
-      const std::size_t length_a = view.length(batch[a]), length_b = view.length(batch[b]);
-      return length_a != length_b ? length_a > length_b : a < b;
-   });
+   sort_by_length(view, batch, n_batch);
    for (std::size_t n = 0; n < n_batch; ++n)
       events[n] = batch[positions[n]];
+}
+
+/// Fills `positions`: the longest first, those of one length in the order of the batch.
+template <class T>
+void Network<T>::Blocks::sort_by_length(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch)
+{
+   std::size_t most = 0;
+   for (std::size_t n = 0; n < n_batch; ++n)
+      most = std::max(most, view.length(batch[n]));
+   if (most > 1000 + 4 * n_batch) { // too many lengths to count the events of each
+      std::iota(positions.begin(), positions.end(), std::int64_t(0));
+      std::sort(positions.begin(), positions.end(), [&](std::int64_t a, std::int64_t b) {
+         const std::size_t length_a = view.length(batch[a]), length_b = view.length(batch[b]);
+         return length_a != length_b ? length_a > length_b : a < b;
+      });
+      return;
+   }
+   fFirst.assign(most + 1, 0);
+   for (std::size_t n = 0; n < n_batch; ++n)
+      ++fFirst[view.length(batch[n])];
+   for (std::size_t length = most + 1, first = 0; length-- > 0;)
+      first += std::exchange(fFirst[length], first);
+   for (std::size_t n = 0; n < n_batch; ++n)
+      positions[fFirst[view.length(batch[n])]++] = static_cast<std::int64_t>(n);
 }
 
 template <class T>

@@ -20,6 +20,11 @@ struct Network<T>::Blocks {
    std::vector<std::int64_t> positions; ///< in the batch
    std::vector<std::int64_t> events;    ///< the events themselves
    std::size_t count = 0;
+
+private:
+   void sort_by_length(const SequenceView<T> &view, const std::int64_t *batch, std::size_t n_batch);
+
+   std::vector<std::size_t> fFirst; ///< of each length, where its events begin
 };
 
 /// One thread's block.
