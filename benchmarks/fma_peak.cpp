@@ -1,7 +1,9 @@
-// The most floating-point operations one core does in a second, for each instruction set: independent chains of fused
-// multiply-adds in registers, nothing else. Compiled by peak.py into a shared library.
+// What one core does at best, for each instruction set. Operations: independent chains of fused multiply-adds in registers,
+// nothing else. Bytes: an array read over and over, each number of it once a turn, as the weights are at each step of an event
+// that comes alone. Compiled by peak.py into a shared library.
 #include <cstddef>
 #include <ctime>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -64,6 +66,15 @@ __attribute__((target("sse2"))) void chains_sse2()
 #define STEP_AVX2(k)                     \
    x##k = _mm256_fmadd_ps(x##k, a, b);   \
    asm volatile("" : "+x"(x##k));
+__attribute__((target("avx2"))) void read_avx2(const char *from, std::size_t bytes)
+{
+   for (std::size_t at = 0; at < bytes; at += 128) {
+      const auto *p = reinterpret_cast<const __m256 *>(from + at);
+      const __m256 a = p[0], b = p[1], c = p[2], d = p[3];
+      asm volatile("" ::"x"(a), "x"(b), "x"(c), "x"(d));
+   }
+}
+
 __attribute__((target("avx2,fma"))) void chains_avx2()
 {
    const __m256 a = _mm256_set1_ps(0.5f), b = _mm256_set1_ps(1.f);
@@ -73,6 +84,15 @@ __attribute__((target("avx2,fma"))) void chains_avx2()
 #define STEP_AVX512(k)                   \
    x##k = _mm512_fmadd_ps(x##k, a, b);   \
    asm volatile("" : "+v"(x##k));
+__attribute__((target("avx512f"))) void read_avx512(const char *from, std::size_t bytes)
+{
+   for (std::size_t at = 0; at < bytes; at += 128) {
+      const auto *p = reinterpret_cast<const __m512 *>(from + at);
+      const __m512 a = p[0], b = p[1];
+      asm volatile("" ::"v"(a), "v"(b));
+   }
+}
+
 __attribute__((target("avx512f"))) void chains_avx512()
 {
    const __m512 a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(1.f);
@@ -119,5 +139,24 @@ extern "C" double peak_flops(int which, double seconds)
 #else
    (void)seconds;
    return which < 0 || which > 3 ? -1 : 0;
+#endif
+}
+
+/// Bytes a second that one core reads from an array of so many bytes, again and again, with the instruction set number `which`,
+/// measured for some seconds; 0 where that is not measured.
+extern "C" double read_rate(int which, std::size_t bytes, double seconds)
+{
+#if defined(__x86_64__)
+   __builtin_cpu_init();
+   const bool wide = which == 2 && __builtin_cpu_supports("avx512f");
+   if (!wide && !(which == 1 && __builtin_cpu_supports("avx2")))
+      return 0;
+   bytes = (bytes + 127) / 128 * 128;
+   std::vector<char> array(bytes + 64, 1);
+   const char *from = array.data() + (64 - reinterpret_cast<std::size_t>(array.data()) % 64) % 64;
+   return rate([=] { wide ? read_avx512(from, bytes) : read_avx2(from, bytes); }, static_cast<double>(bytes), seconds);
+#else
+   (void)which, (void)bytes, (void)seconds;
+   return 0;
 #endif
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import ours
 from .cases import Case, draw_events
+from .peak import PeakMeter
 from .timing import Contestant, alternate, best
 
 BATCHES = (1, 256, 10_000)
@@ -22,6 +23,7 @@ def measure(
     least: float,
     threads: Sequence[int],
     peers: set[str],
+    peak: PeakMeter | None,
     say: Callable[[str], None],
 ) -> dict[str, object]:
     """Time the scoring of B events of full length; of one event with one thread alone."""
@@ -74,6 +76,13 @@ def measure(
         mine = max((c for c in contestants if c.name == "ours"), key=lambda c: c.threads).median
         record["latency_ratio" if B == 1 else "batch_ratio"] = (
             mine / by_name["ONNX Runtime"].median if B == 1 else by_name["ONNX Runtime"].median / mine
+        )
+    if B == 1 and peak and (rate := peak.read_rate(4 * case.n_parameters)):
+        # an event by itself needs every weight at every step: no sooner than the caches give them
+        record["reading the weights, us"] = 1e6 * case.T * 4 * case.n_parameters / rate
+        say(
+            f"{case.name} B     1: reading the {4 * case.n_parameters / 1024:.0f} kB of weights {case.T} times takes "
+            f"{record['reading the weights, us']:.1f} us at {rate / 1e9:.0f} GB/s"
         )
     words = ", ".join(f"{n} {1e6 * c.median / B:.3f} ({c.threads} thr)" for n, c in by_name.items())
     say(f"{case.name} B {B:5}: us an event: {words}")

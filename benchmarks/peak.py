@@ -1,4 +1,4 @@
-"""What one core can do at best: fused multiply-adds a second, measured for each instruction set."""
+"""What one core can do at best, measured for each instruction set: fused multiply-adds a second, and bytes read a second."""
 
 from __future__ import annotations
 
@@ -32,9 +32,13 @@ class PeakMeter:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-            self._function = ctypes.CDLL(str(library)).peak_flops
+            functions = ctypes.CDLL(str(library))
+        self._function = functions.peak_flops
         self._function.restype = ctypes.c_double
         self._function.argtypes = [ctypes.c_int, ctypes.c_double]
+        self._read_rate = functions.read_rate
+        self._read_rate.restype = ctypes.c_double
+        self._read_rate.argtypes = [ctypes.c_int, ctypes.c_size_t, ctypes.c_double]
         self.readings: dict[str, list[float]] = {}
 
     def read(self, seconds: float = 0.05) -> None:
@@ -43,6 +47,12 @@ class PeakMeter:
             flops = self._function(number, seconds)
             if flops > 0:
                 self.readings.setdefault(name, []).append(flops)
+
+    def read_rate(self, size: int, seconds: float = 0.05) -> float:
+        """Bytes a second one core reads of an array of `size` bytes, over and over; the best of all tries, 0 if unknown."""
+        return max(
+            self._read_rate(n, size, seconds / 5) for n in range(len(INSTRUCTION_SETS)) for _ in range(5)
+        )
 
     @property
     def by_instruction_set(self) -> dict[str, float]:

@@ -184,6 +184,7 @@ def _inference(options, effort, peers, peak, records, notes, say) -> None:  # no
                     least=effort.least,
                     threads=sorted({1, *options.peer_threads, options.threads}),
                     peers=peers,
+                    peak=peak,
                     say=say,
                 )
             )
