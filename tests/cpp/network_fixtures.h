@@ -28,6 +28,14 @@ inline NetworkShape make_shape(std::size_t D, std::size_t E, std::size_t H, std:
    return s;
 }
 
+/// With further LSTM layers below, and in both directions of time if asked for.
+inline NetworkShape stacked(std::vector<std::size_t> lower, NetworkShape s, bool bidirectional = false)
+{
+   s.lower = std::move(lower);
+   s.bidirectional = bidirectional;
+   return s;
+}
+
 template <class T>
 struct Events {
    std::vector<T> values, event_values, targets;
@@ -125,6 +133,12 @@ inline const std::vector<NetworkShape> kShapes = {
    make_shape(3, 0, 5, 3, 15, {{6, Activation::Tanh}}, Loss::SigmoidCrossEntropy),
    make_shape(1, 2, 4, 2, 0, {{5, Activation::Sigmoid}, {3, Activation::SoftSign}}, Loss::MeanSquaredError),
    make_shape(2, 1, 3, 1, 1, {{17, Activation::Gauss}, {1, Activation::Linear}}, Loss::MeanSquaredError),
+   stacked({4}, make_shape(3, 1, 5, 1)),
+   stacked({5, 2, 6}, make_shape(2, 0, 3, 2, 7, {{4, Activation::Tanh}})),
+   stacked({}, make_shape(3, 1, 4, 1), true),
+   stacked({}, make_shape(2, 0, 3, 3, 8), true),
+   stacked({4, 5}, make_shape(3, 2, 3, 2), true),
+   stacked({3}, make_shape(2, 1, 5, 1, 9, {{4, Activation::Sigmoid}}), true),
 };
 
 } // namespace tmva_lstm

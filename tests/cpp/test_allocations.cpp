@@ -66,6 +66,8 @@ std::vector<NetworkShape> shapes()
       make_shape(3, 0, 9, 1),
       make_shape(3, 2, 9, 3, 0, {{11, Activation::Tanh}, {5, Activation::Gauss}}),
       make_shape(3, 2, 9, 3, kLongest, {{5, Activation::Relu}, {11, Activation::Linear}}),
+      stacked({7, 5, 11}, make_shape(3, 2, 9, 3)),
+      stacked({7, 5}, make_shape(3, 2, 9, 3, kLongest), true),
       make_shape(3, 0, 80, 1), // its weights are rearranged by two threads, its optimiser's step is cut in parts
    };
 }

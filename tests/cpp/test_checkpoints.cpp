@@ -50,17 +50,20 @@ namespace {
 
 /// What cutting `steps` steps into segments of `length` takes.
 template <class T>
-std::size_t bytes_of_cut(LayerShape s, std::size_t steps, std::size_t length)
+std::size_t bytes_of_cut(const StackShape &s, std::size_t steps, std::size_t length)
 {
    const std::size_t checkpoints = (steps + length - 1) / length - 1;
-   return LayerBlock<T>::bytes(s, length) + checkpoints * 2 * s.H * kLanes<T> * sizeof(T);
+   std::size_t units = 0;
+   for (std::size_t n = 0; n < s.parts(); ++n)
+      units += s.part(n).H;
+   return StackBlock<T>::bytes(s, length) + checkpoints * 2 * units * kLanes<T> * sizeof(T);
 }
 
 /// By trying all cuts.
 template <class T>
-std::size_t least_bytes_by_trial(LayerShape s, std::size_t steps)
+std::size_t least_bytes_by_trial(const StackShape &s, std::size_t steps)
 {
-   std::size_t least = LayerBlock<T>::bytes(s, steps);
+   std::size_t least = StackBlock<T>::bytes(s, steps);
    for (std::size_t length = kChunk<T>; length < steps; length += kChunk<T>)
       least = std::min(least, bytes_of_cut<T>(s, steps, length));
    return least;
@@ -68,22 +71,22 @@ std::size_t least_bytes_by_trial(LayerShape s, std::size_t steps)
 
 /// Limits from the tightest a block can do with to one it fits into, each with another cut.
 template <class T>
-std::vector<std::size_t> limits_of_all_cuts(LayerShape s, std::size_t steps)
+std::vector<std::size_t> limits_of_all_cuts(const StackShape &s, std::size_t steps)
 {
    std::vector<std::size_t> limits{Segments<T>::least_bytes(s, steps)};
    std::size_t length = Segments<T>(s, steps, limits[0]).longest_segment();
    for (length += kChunk<T>; length < steps; length += kChunk<T>)
       limits.push_back(bytes_of_cut<T>(s, steps, length));
-   limits.push_back(LayerBlock<T>::bytes(s, steps));
+   limits.push_back(StackBlock<T>::bytes(s, steps));
    return limits;
 }
 
 template <class T>
-void check_segments(LayerShape s, std::size_t steps, std::size_t bytes)
+void check_segments(const StackShape &s, std::size_t steps, std::size_t bytes)
 {
    const Segments<T> segments(s, steps, bytes);
    const std::size_t count = segments.count(), length = segments.longest_segment();
-   CHECK((count == 1) == (LayerBlock<T>::bytes(s, steps) <= bytes));
+   CHECK((count == 1) == (StackBlock<T>::bytes(s, steps) <= bytes));
    CHECK(segments.begin(0) == 0 && segments.end(count - 1) == steps);
    if (count == 1)
       return;
@@ -95,7 +98,7 @@ void check_segments(LayerShape s, std::size_t steps, std::size_t bytes)
 }
 
 template <class T>
-void check_all_cuts(LayerShape s)
+void check_all_cuts(const StackShape &s)
 {
    std::size_t least_before = 0;
    for (std::size_t steps = 1; steps <= 400; ++steps) {
@@ -149,8 +152,8 @@ void check_gradients(const NetworkShape &s, std::size_t longest, std::size_t N)
    network.set_parameters(random_parameters<T>(s, 3).data());
    const Result<T> whole(network, events, {});
    std::size_t cuts = 0;
-   for (const std::size_t bytes : limits_of_all_cuts<T>(s.layer(), longest)) {
-      cuts += Segments<T>(s.layer(), longest, bytes).count() > 1;
+   for (const std::size_t bytes : limits_of_all_cuts<T>(s.stack(), longest)) {
+      cuts += Segments<T>(s.stack(), longest, bytes).count() > 1;
       for (const std::size_t n_threads : {1, 2, 3})
          CHECK(Result<T>(network, events, {n_threads, bytes}) == whole);
    }
@@ -165,18 +168,42 @@ const std::vector<NetworkShape> kLayouts = {
    make_shape(9, 1, 14, 2, 0, {{5, Activation::Tanh}}, Loss::MeanSquaredError),
    make_shape(2, 1, 6, 1, 45, {{4, Activation::Sigmoid}}),
    make_shape(2, 0, 3, 3, 41),
+   stacked({4}, make_shape(3, 1, 5, 1)),
+   stacked({5, 2, 7}, make_shape(2, 0, 3, 3, 41)),
 };
 
 } // namespace
 
 TEST(a_block_is_cut_so_that_it_fits)
 {
-   for (const LayerShape s : {LayerShape{1, 1}, LayerShape{8, 128}, LayerShape{100, 2}}) {
+   for (const StackShape &s : std::vector<StackShape>{{1, {1}}, {8, {128}}, {100, {2}}, {8, {64, 64}}, {3, {5, 2, 9}}}) {
       check_all_cuts<float>(s);
       check_all_cuts<double>(s);
    }
    // without steps there is nothing to cut
-   CHECK(Segments<float>({3, 5}, 0, 0).count() == 1 && Segments<float>({3, 5}, 0, 0).end(0) == 0);
+   CHECK(Segments<float>(LayerShape{3, 5}, 0, 0).count() == 1 && Segments<float>(LayerShape{3, 5}, 0, 0).end(0) == 0);
+}
+
+TEST(both_directions_are_not_cut)
+{
+   const StackShape s{3, {4, 5}, true};
+   const std::size_t bytes = StackBlock<float>::bytes(s, 100);
+   CHECK(Segments<float>(s, 100, bytes).count() == 1);
+   CHECK(Segments<float>::longest(s, bytes) == 100 && Segments<float>::longest(s, bytes - 1) == 99);
+   CHECK(Segments<float>::least_bytes(s, 100) == bytes);
+   CHECK_THROWS(Segments<float>(s, 100, bytes - 1), MemoryError, "in layers of both directions, which cannot be cut");
+   StackBlock<float> block;
+   const std::size_t lengths[] = {7, 3};
+   CHECK_THROWS(block.prepare(s, lengths, 2, 0, 6), ArgumentError, "need all steps of a sequence at once");
+   CHECK_THROWS(block.prepare(s, lengths, 2, 1, 7), ArgumentError, "need all steps of a sequence at once");
+   // an event that is too long is named
+   const NetworkShape shape = stacked({4}, make_shape(3, 0, 5, 1), true);
+   Network<float> network = make_network<float>(shape);
+   const Events<float> events(shape, std::vector<std::size_t>{2, 120, 7}, 1);
+   std::vector<float> gradient(shape.parameters());
+   const auto batch = everything(3);
+   CHECK_THROWS(network.gradient(events.view(), batch.data(), 3, 1, {1, bytes}, gradient.data()), MemoryError,
+                "event 1 has 120 steps");
 }
 
 TEST(memory_goes_with_the_root_of_the_length)
@@ -189,8 +216,8 @@ TEST(memory_goes_with_the_root_of_the_length)
    CHECK(Segments<float>::least_bytes(s, a_gigabyte) <= 1 << 30);
    CHECK(Segments<float>::least_bytes(s, a_gigabyte + 1) > 1 << 30);
    // without a limit to speak of, nothing overflows
-   CHECK(Segments<float>::longest({1, 1}, ~std::size_t(0)) > std::size_t(1) << 50);
-   CHECK(Segments<float>({1, 1}, 1'000'000, ~std::size_t(0)).count() == 1);
+   CHECK(Segments<float>::longest(LayerShape{1, 1}, ~std::size_t(0)) > std::size_t(1) << 50);
+   CHECK(Segments<float>(LayerShape{1, 1}, 1'000'000, ~std::size_t(0)).count() == 1);
 }
 
 TEST(cutting_in_time_changes_no_bit_of_a_gradient)
@@ -211,7 +238,7 @@ TEST(training_with_little_memory_is_the_same_training)
    const auto all = everything(150);
    const std::vector<std::int64_t> train(all.begin(), all.begin() + 110), validate(all.begin() + 110, all.end());
    std::vector<std::vector<float>> results;
-   for (const std::size_t bytes : {std::size_t(1) << 30, Segments<float>::least_bytes(s.layer(), 41)}) {
+   for (const std::size_t bytes : {std::size_t(1) << 30, Segments<float>::least_bytes(s.stack(), 41)}) {
       TrainingOptions options;
       options.epochs = 3;
       options.batch_size = 40;
@@ -231,7 +258,7 @@ TEST(what_no_cut_fits_is_refused_and_scored)
    const NetworkShape s = make_shape(3, 0, 5, 1);
    const WorkLimits limits{1, 100000};
    const std::size_t longest = Network<float>::longest_sequence(s, limits.bytes_per_thread);
-   const std::size_t needed = Segments<float>::least_bytes(s.layer(), longest + 1);
+   const std::size_t needed = Segments<float>::least_bytes(s.stack(), longest + 1);
    CHECK(needed > limits.bytes_per_thread);
    const Events<float> fits(s, 3, longest, 1), does_not(s, 3, longest + 1, 1);
    const auto batch = everything(3);
@@ -252,16 +279,16 @@ TEST(the_limit_is_kept_to_and_memory_is_kept)
 {
    const NetworkShape s = make_shape(3, 1, 5, 1);
    const WorkLimits limits{1, 300000};
-   const std::size_t whole = (limits.bytes_per_thread - LayerBlock<float>::bytes(s.layer(), 0)) /
-                             (LayerBlock<float>::bytes(s.layer(), 1) - LayerBlock<float>::bytes(s.layer(), 0));
+   const std::size_t whole = (limits.bytes_per_thread - StackBlock<float>::bytes(s.stack(), 0)) /
+                             (StackBlock<float>::bytes(s.stack(), 1) - StackBlock<float>::bytes(s.stack(), 0));
    const std::size_t longest = Network<float>::longest_sequence(s, limits.bytes_per_thread);
-   CHECK(Segments<float>(s.layer(), whole, limits.bytes_per_thread).count() == 1);
+   CHECK(Segments<float>(s.stack(), whole, limits.bytes_per_thread).count() == 1);
    CHECK(longest > 10 * whole);
    const Events<float> one_step(s, 3, 1, 1), uncut(s, 3, whole, 1), just_cut(s, 3, whole + 1, 1), cut(s, 3, longest, 1);
    Network<float> network = make_network<float>(s);
    network.set_parameters(random_parameters<float>(s, 2).data());
    Result<float>(network, one_step, limits); // what does not depend on lengths is there from now on
-   const std::size_t others = live_bytes - LayerBlock<float>::bytes(s.layer(), 1);
+   const std::size_t others = live_bytes - StackBlock<float>::bytes(s.stack(), 1);
    for (const Events<float> *events : {&uncut, &cut, &just_cut, &uncut, &cut, &one_step, &just_cut}) {
       peak_bytes = live_bytes.load();
       Result<float>(network, *events, limits);

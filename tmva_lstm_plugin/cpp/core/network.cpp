@@ -10,50 +10,10 @@
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
-std::vector<DenseShape> NetworkShape::dense_layers() const
-{
-   std::vector<DenseShape> layers;
-   std::size_t inputs = joined();
-   for (const DenseSpec &spec : dense) {
-      layers.push_back({inputs, spec.width});
-      inputs = spec.width;
-   }
-   layers.push_back({inputs, K});
-   return layers;
-}
-
-std::size_t NetworkShape::parameters() const
-{
-   std::size_t count = layer().parameters();
-   for (const DenseShape &each : dense_layers())
-      count += each.parameters();
-   return count;
-}
-
-std::vector<ParameterView> parameter_layout(const NetworkShape &s)
-{
-   std::vector<ParameterView> layout;
-   std::size_t offset = 0;
-   auto add = [&](const std::string &name, std::size_t rows, std::size_t columns) {
-      layout.push_back({name, offset, rows, columns});
-      offset += rows * columns;
-   };
-   add("lstm.W", 4 * s.H, s.D);
-   add("lstm.U", 4 * s.H, s.H);
-   add("lstm.b", 4 * s.H, 1);
-   const std::vector<DenseShape> layers = s.dense_layers();
-   for (std::size_t n = 0; n < layers.size(); ++n) {
-      const std::string name = n + 1 < layers.size() ? "dense" + std::to_string(n + 1) : "head";
-      add(name + ".W", layers[n].width, layers[n].inputs);
-      add(name + ".b", layers[n].width, 1);
-   }
-   return layout;
-}
-
 template <class T>
 Network<T>::Network(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features)
    : fShape(shape), fFeatures(std::move(features)), fEventFeatures(std::move(event_features)),
-     fBlocks(std::make_unique<Blocks>()), fRooms(std::make_unique<ScoringRooms>())
+     fStackShape(shape.stack()), fBlocks(std::make_unique<Blocks>()), fRooms(std::make_unique<ScoringRooms>())
 {
    if (shape.D == 0 || shape.H == 0 || shape.K == 0)
       throw ArgumentError("a network needs at least one feature, one hidden unit and one output; it was given D = " +
@@ -63,6 +23,9 @@ Network<T>::Network(const NetworkShape &shape, Standardisation<T> features, Stan
       throw ArgumentError("standardisation of " + std::to_string(fFeatures.mean.size()) + " features and " +
                           std::to_string(fEventFeatures.mean.size()) + " event features given for " +
                           std::to_string(shape.D) + " and " + std::to_string(shape.E));
+   for (std::size_t n = 0; n < shape.lower.size(); ++n)
+      if (shape.lower[n] == 0)
+         throw ArgumentError("LSTM layer " + std::to_string(n + 1) + " has no hidden units; it needs at least 1");
    const std::vector<DenseShape> layers = shape.dense_layers();
    for (std::size_t n = 0; n < layers.size(); ++n) {
       if (layers[n].width == 0)
@@ -81,14 +44,8 @@ Network<T> &Network<T>::operator=(Network &&) noexcept = default;
 template <class T>
 void Network<T>::set_parameters(const T *flat, bool for_scores, std::size_t n_threads)
 {
-   const std::size_t D = fShape.D, H = fShape.H;
-   const T *W = flat, *U = W + 4 * H * D, *b = U + 4 * H * H;
-   fLayer.pack(fShape.layer(), W, U, b, false, n_threads);
-   const Kernels<T> &kernels = fLayer.kernels();
-   fUnits.require(for_scores ? kernels.packed_units_size(fShape.layer()) : 0);
-   if (for_scores)
-      kernels.pack_units(fShape.layer(), W, U, b, fUnits.data());
-   flat += fShape.layer().parameters();
+   fStack.pack(fStackShape, flat, for_scores, n_threads);
+   flat += fStackShape.parameters();
    for (DenseLayer<T> &layer : fDense) {
       layer.pack(flat, flat + layer.shape().width * layer.shape().inputs);
       flat += layer.shape().parameters();
@@ -98,7 +55,7 @@ void Network<T>::set_parameters(const T *flat, bool for_scores, std::size_t n_th
 template <class T>
 std::size_t Network<T>::longest_sequence(const NetworkShape &shape, std::size_t bytes)
 {
-   return Segments<T>::longest(shape.layer(), bytes);
+   return Segments<T>::longest(shape.stack(), bytes);
 }
 
 template <class T>
@@ -122,7 +79,7 @@ void Network<T>::check_memory(const SequenceView<T> &events, const std::int64_t 
    std::size_t most = 0;
    for (std::size_t n = 0; n < n_batch; ++n)
       most = std::max(most, events.length(batch[n]));
-   if (LayerBlock<T>::bytes(fShape.layer(), most) <= limits.bytes_per_thread)
+   if (StackBlock<T>::bytes(fStackShape, most) <= limits.bytes_per_thread)
       return;
    const std::size_t longest = longest_sequence(fShape, limits.bytes_per_thread);
    for (std::size_t n = 0; n < n_batch; ++n) {
@@ -130,7 +87,7 @@ void Network<T>::check_memory(const SequenceView<T> &events, const std::int64_t 
       if (length > longest)
          throw MemoryError("event " + std::to_string(batch[n]) + " has " + std::to_string(length) +
                            " steps, which need at least " +
-                           std::to_string(Segments<T>::least_bytes(fShape.layer(), length)) +
+                           std::to_string(Segments<T>::least_bytes(fStackShape, length)) +
                            " bytes of activations a thread; the limit of " + std::to_string(limits.bytes_per_thread) +
                            " bytes allows " + std::to_string(longest) +
                            " steps: raise the memory limit, or keep fewer steps of a sequence (max_length)");
@@ -186,12 +143,21 @@ void Network<T>::Work::take(const SequenceView<T> &view, const Blocks &of, std::
 }
 
 template <class T>
-void Network<T>::Work::cut(LayerShape shape, std::size_t bytes)
+T *Network<T>::Work::checkpoint(std::size_t segment, const StackShape &shape)
+{
+   std::size_t states = 0;
+   for (std::size_t n = 0; n < shape.parts(); ++n)
+      states += 2 * shape.part(n).H * L;
+   return checkpoints.data() + (segment - 1) * states;
+}
+
+template <class T>
+void Network<T>::Work::cut(const StackShape &shape, std::size_t bytes)
 {
    segments = Segments<T>(shape, lengths[0], bytes);
-   const std::size_t states = (segments.count() - 1) * 2 * shape.H * L;
+   const std::size_t states = static_cast<std::size_t>(checkpoint(segments.count(), shape) - checkpoints.data());
    // one block had long segments, another many checkpoints: what is kept of both may not fit together
-   if (std::max(block.held_bytes(), LayerBlock<T>::bytes(shape, segments.longest_segment())) +
+   if (std::max(block.held_bytes(), StackBlock<T>::bytes(shape, segments.longest_segment())) +
           std::max(checkpoints.bytes(), states * sizeof(T)) > bytes) {
       block = {};
       checkpoints = {};
@@ -206,13 +172,12 @@ void Network<T>::Work::cut(LayerShape shape, std::size_t bytes)
 template <class T>
 void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits)
 {
-   const LayerShape layer = fShape.layer();
    const std::size_t n_threads = std::max<std::size_t>(1, std::min(limits.n_threads, n_slots));
    fWork.resize(std::max(fWork.size(), n_threads));
    for (std::size_t n = 0; n < n_threads; ++n) {
       Work &work = fWork[n];
-      if (LayerBlock<T>::bytes(layer, steps) <= limits.bytes_per_thread) // else blocks are cut, and make their own
-         work.block.reserve(layer, steps);
+      if (StackBlock<T>::bytes(fStackShape, steps) <= limits.bytes_per_thread) // else blocks are cut, and make their own
+         work.block.reserve(fStackShape, steps);
       make_dense_room(work);
       work.djoined.require(fShape.joined() * kLanes<T>);
       for (std::size_t each = 0; each < fDense.size(); ++each) {
@@ -225,7 +190,13 @@ void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLim
    }
    fSlots.resize(std::max(fSlots.size(), n_slots));
    for (std::size_t n = 0; n < n_slots; ++n) {
-      fSlots[n].panel.require(layer.rows() * layer.template columns<T>());
+      fSlots[n].panels.resize(fStackShape.parts());
+      fSlots[n].panel_pointers.resize(fStackShape.parts());
+      for (std::size_t part = 0; part < fStackShape.parts(); ++part) {
+         const LayerShape layer = fStackShape.part(part);
+         fSlots[n].panels[part].require(layer.rows() * layer.template columns<T>());
+         fSlots[n].panel_pointers[part] = fSlots[n].panels[part].data();
+      }
       fSlots[n].dense.resize(fDense.size());
       for (std::size_t each = 0; each < fDense.size(); ++each)
          fSlots[n].dense[each].require(fDense[each].shape().panel_rows() * fDense[each].shape().template columns<T>());
@@ -244,27 +215,39 @@ void Network<T>::make_dense_room(Work &work) const
    }
 }
 
-/// Puts the steps of a segment into the lanes, standardised, and the state at its begin.
+/// Makes room for the steps of a segment, with the states at its begin.
+template <class T>
+void Network<T>::begin_states(std::size_t segment, Work &work) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   work.block.prepare(fStackShape, work.lengths, work.n_lanes, work.segments.begin(segment), work.segments.end(segment));
+   const T *state = segment ? work.checkpoint(segment, fStackShape) : nullptr;
+   for (std::size_t n = 0; n < fStackShape.parts(); ++n) {
+      LayerBlock<T> &part = work.block.part(n);
+      const std::size_t size = fStackShape.part(n).H * L;
+      if (state) {
+         std::copy_n(state, size, part.h(0));
+         std::copy_n(state + size, size, part.c(0));
+         state += 2 * size;
+      } else {
+         std::fill_n(part.h(0), size, T(0));
+         std::fill_n(part.c(0), size, T(0));
+      }
+   }
+}
+
+/// Puts the steps of a segment into the lanes, standardised.
 template <class T>
 void Network<T>::load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const
 {
-   constexpr std::size_t L = kLanes<T>;
-   const std::size_t D = fShape.D, H = fShape.H, first = work.segments.begin(segment);
-   LayerBlock<T> &lstm = work.block;
-   lstm.prepare(fShape.layer(), work.lengths, work.n_lanes, first, work.segments.end(segment));
-   if (segment == 0) {
-      std::fill_n(lstm.h(0), H * L, T(0));
-      std::fill_n(lstm.c(0), H * L, T(0));
-   } else {
-      const T *state = work.checkpoint(segment, H);
-      std::copy_n(state, H * L, lstm.h(0));
-      std::copy_n(state + H * L, H * L, lstm.c(0));
-   }
-   for (std::size_t lane = 0; lane < lstm.running(0); ++lane)
+   const std::size_t D = fShape.D, first = work.segments.begin(segment);
+   begin_states(segment, work);
+   StackBlock<T> &block = work.block;
+   for (std::size_t lane = 0; lane < block.running(0); ++lane)
       work.rows[lane] = events.values + (static_cast<std::size_t>(events.offsets[work.events[lane]]) + first) * D;
-   for (std::size_t t = 0; t < lstm.steps(); ++t) {
-      fLayer.kernels().load_step(D, work.rows, lstm.running(t), fFeatures.mean.data(), fFeatures.inverse.data(), lstm.x(t));
-      for (std::size_t lane = 0; lane < lstm.running(t); ++lane)
+   for (std::size_t t = 0; t < block.steps(); ++t) {
+      fStack.kernels().load_step(D, work.rows, block.running(t), fFeatures.mean.data(), fFeatures.inverse.data(), block.x(t));
+      for (std::size_t lane = 0; lane < block.running(t); ++lane)
          work.rows[lane] += D;
    }
 }
@@ -275,43 +258,56 @@ template <class T>
 void Network<T>::forward_block(const SequenceView<T> &events, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t H = fShape.H, count = work.segments.count();
+   const std::size_t count = work.segments.count();
    for (std::size_t segment = 0; segment < count; ++segment) {
       load_steps(events, segment, work);
-      forward(fLayer, work.block);
+      forward(fStack, work.block);
       join_states(work.segments.begin(segment), work);
-      if (segment + 1 < count) {
-         T *state = work.checkpoint(segment + 1, H);
-         std::copy_n(work.block.h(work.block.steps()), H * L, state);
-         std::copy_n(work.block.c(work.block.steps()), H * L, state + H * L);
+      if (segment + 1 == count)
+         break;
+      T *state = work.checkpoint(segment + 1, fStackShape);
+      for (std::size_t n = 0; n < fStackShape.parts(); ++n) {
+         LayerBlock<T> &part = work.block.part(n);
+         const std::size_t size = fStackShape.part(n).H * L;
+         std::copy_n(part.h(part.steps()), size, state);
+         std::copy_n(part.c(part.steps()), size, state + size);
+         state += 2 * size;
       }
    }
 }
 
-/// Input of the first dense layer: the last true state, or those of all steps; as far as they are among the steps from `first`
+/// Input of the first dense layer: the last true states, or those of all steps; as far as they are among the steps from `first`
 /// on that the block holds.
 template <class T>
 void Network<T>::join_states(std::size_t first, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t H = fShape.H;
-   LayerBlock<T> &lstm = work.block;
-   if (fShape.flat_steps) {
-      if (first == 0)
-         work.joined.fill(T(0));
-      for (std::size_t t = 0; t < lstm.steps(); ++t)
-         for (std::size_t j = 0; j < H; ++j)
-            std::copy_n(lstm.h(t + 1) + j * L, lstm.running(t), work.joined.data() + ((first + t) * H + j) * L);
-      return;
-   }
-   std::size_t running = first == 0 ? L : lstm.running(0);
-   for (std::size_t t = 0; t <= lstm.steps(); ++t) {
-      // lanes [left, running) have ended: sequences, and before the first step lanes without one, whose state is zero
-      const std::size_t left = lstm.running(t);
-      if (left < running)
-         for (std::size_t j = 0; j < H; ++j)
-            std::copy(lstm.h(t) + j * L + left, lstm.h(t) + j * L + running, work.joined.data() + j * L + left);
-      running = left;
+   const std::size_t H = fShape.H, all = fShape.states();
+   T *joined = work.joined.data();
+   if (fShape.flat_steps && first == 0)
+      work.joined.fill(T(0));
+   for (std::size_t direction = 0; direction < fStackShape.directions(); ++direction) {
+      LayerBlock<T> &last = work.block.part(fStackShape.parts() - fStackShape.directions() + direction);
+      if (fShape.flat_steps && direction == 0) {
+         for (std::size_t t = 0; t < last.steps(); ++t)
+            for (std::size_t j = 0; j < H; ++j)
+               std::copy_n(last.h(t + 1) + j * L, last.running(t), joined + ((first + t) * all + j) * L);
+         continue;
+      }
+      if (fShape.flat_steps) {
+         work.block.template turn<false>(
+            H, [&](std::size_t t) { return last.h(t + 1); }, [&](std::size_t t) { return joined + (t * all + H) * L; });
+         continue;
+      }
+      std::size_t running = first == 0 ? L : last.running(0);
+      for (std::size_t t = 0; t <= last.steps(); ++t) {
+         // lanes [left, running) have ended: sequences, and before the first step lanes without one, whose state is zero
+         const std::size_t left = last.running(t);
+         if (left < running)
+            for (std::size_t j = 0; j < H; ++j)
+               std::copy(last.h(t) + j * L + left, last.h(t) + j * L + running, joined + (direction * H + j) * L + left);
+         running = left;
+      }
    }
 }
 
@@ -382,19 +378,17 @@ void Network<T>::dense_backward(Work &work, Slot &slot) const
 template <class T>
 void Network<T>::backward_block(const SequenceView<T> &events, Work &work, Slot &slot) const
 {
-   LayerGradient<T> wanted;
-   wanted.dparameters = slot.panel.data();
    for (std::size_t count = work.segments.count(), segment = count; segment-- > 0;) {
       if (segment + 1 < count) {
          load_steps(events, segment, work);
-         forward(fLayer, work.block);
+         forward(fStack, work.block);
       }
       LossGradient<T> loss;
       if (fShape.flat_steps) // time-major, as the states were joined
-         loss.dh_steps = work.djoined.data() + work.segments.begin(segment) * fShape.H * kLanes<T>;
+         loss.dh_steps = work.djoined.data() + work.segments.begin(segment) * fShape.states() * kLanes<T>;
       else
          loss.dh_final = work.djoined.data();
-      backward<T>(fLayer, work.block, loss, wanted);
+      backward<T>(fStack, work.block, loss, slot.panel_pointers.data());
    }
 }
 
@@ -412,13 +406,14 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
    parallel_for(n_slots, limits.n_threads, [&](std::size_t index, std::size_t thread) {
       Slot &slot = fSlots[index];
       Work &work = fWork[thread];
-      slot.panel.fill(T(0));
+      for (AlignedArray<T> &panel : slot.panels)
+         panel.fill(T(0));
       for (AlignedArray<T> &panel : slot.dense)
          panel.fill(T(0));
       slot.sum = {};
       for (std::size_t block = index; block < blocks.count; block += n_slots) {
          work.take(events, blocks, block);
-         work.cut(fShape.layer(), limits.bytes_per_thread);
+         work.cut(fStackShape, limits.bytes_per_thread);
          forward_block(events, work);
          join_event_features(events, work);
          dense_forward(work);
@@ -445,7 +440,6 @@ LossSum Network<T>::gradient(const LabelledView<T> &events, const std::int64_t *
 template <class T>
 void Network<T>::sum_slots(std::size_t n_slots, std::size_t n_threads, T *flat)
 {
-   const std::size_t D = fShape.D, H = fShape.H, C = fShape.layer().template columns<T>();
    const auto add = [n_slots](auto panel_of_slot, std::size_t first, std::size_t count) {
       T *total = panel_of_slot(0) + first;
       for (std::size_t index = 1; index < n_slots; ++index) {
@@ -455,17 +449,21 @@ void Network<T>::sum_slots(std::size_t n_slots, std::size_t n_threads, T *flat)
       }
       return total;
    };
-   const std::size_t rows = fShape.layer().rows(), rows_a_task = std::max<std::size_t>(1, 65536 / (C * kGradientSlots));
-   parallel_for((rows + rows_a_task - 1) / rows_a_task, n_threads, [&](std::size_t task, std::size_t) {
-      const auto panel = [&](std::size_t index) { return fSlots[index].panel.data(); };
-      for (std::size_t row = task * rows_a_task; row < std::min(rows, (task + 1) * rows_a_task); ++row) {
-         const T *total = add(panel, row * C, C);
-         std::copy_n(total, D, flat + row * D);
-         std::copy_n(total + D, H, flat + 4 * H * D + row * H);
-         flat[4 * H * (D + H) + row] = total[D + H];
-      }
-   });
-   flat += fShape.layer().parameters();
+   for (std::size_t part = 0; part < fStackShape.parts(); ++part) {
+      const LayerShape layer = fStackShape.part(part);
+      const std::size_t D = layer.D, H = layer.H, C = layer.template columns<T>(), rows = layer.rows();
+      const std::size_t rows_a_task = std::max<std::size_t>(1, 65536 / (C * kGradientSlots));
+      parallel_for((rows + rows_a_task - 1) / rows_a_task, n_threads, [&](std::size_t task, std::size_t) {
+         const auto panel = [&](std::size_t index) { return fSlots[index].panels[part].data(); };
+         for (std::size_t row = task * rows_a_task; row < std::min(rows, (task + 1) * rows_a_task); ++row) {
+            const T *total = add(panel, row * C, C);
+            std::copy_n(total, D, flat + row * D);
+            std::copy_n(total + D, H, flat + rows * D + row * H);
+            flat[rows * (D + H) + row] = total[D + H];
+         }
+      });
+      flat += layer.parameters();
+   }
    for (std::size_t layer = 0; layer < fDense.size(); ++layer) {
       const DenseShape shape = fDense[layer].shape();
       const T *total = add([&](std::size_t index) { return fSlots[index].dense[layer].data(); }, 0,

@@ -1,12 +1,12 @@
 /// \file
-/// The network: an LSTM layer; its last true state (or the states of all steps) joined with event-level features; hidden dense
-/// layers, a linear head, and the loss.
+/// The network: LSTM layers; the last true state of the last one (or its states of all steps) joined with event-level features;
+/// hidden dense layers, a linear head, and the loss.
 #pragma once
 
 #include "dense_layer.h"
 #include "loss.h"
-#include "lstm_layer.h"
 #include "preprocess.h"
+#include "recurrent_stack.h"
 
 #include <cstdint>
 #include <memory>
@@ -42,11 +42,16 @@ struct NetworkShape {
    std::size_t flat_steps = 0;    ///< 0: the last true state goes on; else the states of so many steps, zeros beyond an event's end
    std::vector<DenseSpec> dense;  ///< hidden layers between the LSTM and the head
    Loss loss = Loss::CrossEntropy;
+   std::vector<std::size_t> lower = {}; ///< hidden units of the LSTM layers below the last one, the lowest first
+   bool bidirectional = false;          ///< all LSTM layers in both directions of time
 
-   LayerShape layer() const { return {D, H}; }
+   /// The LSTM layers.
+   StackShape stack() const;
+   /// Numbers that go on of a step: the states of the last layer, of both directions if there are two.
+   std::size_t states() const { return bidirectional ? 2 * H : H; }
    std::size_t classes() const { return K == 1 ? 2 : K; }
    /// Inputs of the first dense layer: states, time-major, then event features.
-   std::size_t joined() const { return (flat_steps ? flat_steps * H : H) + E; }
+   std::size_t joined() const { return (flat_steps ? flat_steps * states() : states()) + E; }
    /// All dense layers, the head being the last.
    std::vector<DenseShape> dense_layers() const;
    std::size_t parameters() const;
@@ -56,9 +61,11 @@ struct NetworkShape {
 struct ParameterView {
    std::string name;
    std::size_t offset, rows, columns;
+   std::size_t gates = 1; ///< 4 in an LSTM layer, where so many matrices (or biases) stand one below the other
 };
 
-/// All parameters in the order of the buffer: lstm.W, lstm.U, lstm.b, then dense1.W, dense1.b, ... and head.W, head.b.
+/// All parameters in the order of the buffer: lstm.W, lstm.U, lstm.b, the same of lstm.reverse where there are two directions, of
+/// lstm2, lstm2.reverse, ... where there are more layers; then dense1.W, dense1.b, ... and head.W, head.b.
 std::vector<ParameterView> parameter_layout(const NetworkShape &shape);
 
 /// Sum over a batch.
@@ -119,7 +126,8 @@ private:
                      const WorkLimits &limits) const;
    void make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits);
    void make_dense_room(Work &work) const;
-   void make_scoring_room(Work &work) const;
+   void make_scoring_room(std::size_t steps, Work &work) const;
+   void begin_states(std::size_t segment, Work &work) const;
    void load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const;
    void forward_block(const SequenceView<T> &events, Work &work) const;
    void join_states(std::size_t first, Work &work) const;
@@ -130,12 +138,13 @@ private:
    void backward_block(const SequenceView<T> &events, Work &work, Slot &slot) const;
    void sum_slots(std::size_t n_slots, std::size_t n_threads, T *gradient);
    void score_block(Work &work) const;
+   void score_whole(const SequenceView<T> &events, Work &work) const;
    void score_single(const SequenceView<T> &events, Work &work) const;
 
    NetworkShape fShape;
    Standardisation<T> fFeatures, fEventFeatures;
-   PackedLayer<T> fLayer;
-   AlignedArray<T> fUnits; ///< the layer for single events; empty where it was not prepared
+   StackShape fStackShape;
+   PackedStack<T> fStack;
    std::vector<DenseLayer<T>> fDense; ///< hidden layers and the head
    std::vector<Work> fWork;
    std::vector<Slot> fSlots;

@@ -17,28 +17,42 @@ constexpr std::size_t kSingles = 4;
 
 } // namespace
 
-/// Room for one block or event, whichever takes more.
+/// Room for one block or event, whichever takes more, of up to so many steps.
 template <class T>
-void Network<T>::make_scoring_room(Work &work) const
+void Network<T>::make_scoring_room(std::size_t steps, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t D = fShape.D, H = fShape.H, P = round_up(H, kPaddedUnits), x_at = round_up(D, kPaddedUnits);
-   for (AlignedArray<T> &each : work.inputs)
-      each.require(std::max(x_at + P, (D + H) * L));
-   work.cells.require(std::max(P, H * L));
    make_dense_room(work);
+   if (fShape.bidirectional) {
+      work.block.reserve(fStackShape, steps);
+      return;
+   }
+   work.layers.resize(fStackShape.layers());
+   for (std::size_t n = 0; n < fStackShape.layers(); ++n) {
+      const LayerShape s = fStackShape.part(n);
+      const std::size_t P = round_up(s.H, kPaddedUnits), x_at = round_up(s.D, kPaddedUnits);
+      for (AlignedArray<T> &each : work.layers[n].inputs)
+         each.require(std::max(x_at + P, s.inputs() * L));
+      work.layers[n].cells.require(std::max(P, s.H * L));
+   }
 }
 
-/// Scores the events that `work` holds, in lanes.
+/// Scores the events that `work` holds, in lanes, step by step through all layers.
 template <class T>
 void Network<T>::score_block(Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t D = fShape.D, H = fShape.H;
-   const Kernels<T> &kernels = fLayer.kernels();
-   std::fill_n(work.cells.data(), H * L, T(0));
+   const std::size_t D = fShape.D, H = fShape.H, last = fStackShape.layers() - 1;
+   const Kernels<T> &kernels = fStack.kernels();
+   for (std::size_t n = 0; n <= last; ++n) {
+      const LayerShape s = fStackShape.part(n);
+      std::fill_n(work.layers[n].cells.data(), s.H * L, T(0));
+      std::fill_n(work.layers[n].inputs[0].data() + s.D * L, s.H * L, T(0));
+   }
    work.joined.fill(T(0));
-   std::fill_n(work.inputs[0].data() + D * L, H * L, T(0));
+   const auto state = [&](std::size_t n, std::size_t t) { // h before step t
+      return work.layers[n].inputs[t % 2].data() + fStackShape.part(n).D * L;
+   };
 
    std::size_t running = work.n_lanes;
    for (std::size_t t = 0;; ++t) {
@@ -46,21 +60,34 @@ void Network<T>::score_block(Work &work) const
       std::size_t left = running;
       while (left && work.lengths[left - 1] <= t)
          --left;
-      T *u = work.inputs[t % 2].data(), *next = work.inputs[(t + 1) % 2].data();
       if (!fShape.flat_steps && left < running)
          for (std::size_t j = 0; j < H; ++j)
-            std::copy(u + (D + j) * L + left, u + (D + j) * L + running, work.joined.data() + j * L + left);
+            std::copy(state(last, t) + j * L + left, state(last, t) + j * L + running, work.joined.data() + j * L + left);
       running = left;
       if (running == 0)
          break;
-      kernels.load_step(D, work.rows, running, fFeatures.mean.data(), fFeatures.inverse.data(), u);
+      kernels.load_step(D, work.rows, running, fFeatures.mean.data(), fFeatures.inverse.data(), work.layers[0].inputs[t % 2].data());
       for (std::size_t lane = 0; lane < running; ++lane)
          work.rows[lane] += D;
-      kernels.state_forward(fShape.layer(), fLayer.gates(), u, work.cells.data(), next + D * L, running);
+      for (std::size_t n = 0; n <= last; ++n) {
+         const LayerShape s = fStackShape.part(n);
+         T *u = work.layers[n].inputs[t % 2].data();
+         if (n > 0)
+            std::copy_n(state(n - 1, t + 1), s.D * L, u);
+         kernels.state_forward(s, fStack.part(n).gates(), u, work.layers[n].cells.data(), state(n, t + 1), running);
+      }
       if (fShape.flat_steps)
          for (std::size_t j = 0; j < H; ++j)
-            std::copy_n(next + (D + j) * L, running, work.joined.data() + (t * H + j) * L);
+            std::copy_n(state(last, t + 1) + j * L, running, work.joined.data() + (t * H + j) * L);
    }
+}
+
+/// Scores the events that `work` holds in both directions of time: all steps at once, as in a training.
+template <class T>
+void Network<T>::score_whole(const SequenceView<T> &events, Work &work) const
+{
+   work.segments = Segments<T>(fStackShape, work.lengths[0], std::size_t(-1));
+   forward_block(events, work);
 }
 
 /// Scores the one event that `work` holds, its units being the lanes; it goes to lane 0 of the dense layers.
@@ -68,26 +95,34 @@ template <class T>
 void Network<T>::score_single(const SequenceView<T> &events, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
-   const std::size_t D = fShape.D, H = fShape.H, P = round_up(H, kPaddedUnits), x_at = round_up(D, kPaddedUnits);
-   T *x = work.inputs[0].data(), *h = x + x_at, *h_next = work.inputs[1].data(), *c = work.cells.data();
-   std::fill_n(h, P, T(0));
-   std::fill_n(c, P, T(0));
+   const std::size_t D = fShape.D, H = fShape.H, last = fStackShape.layers() - 1;
+   const auto state = [&](std::size_t n, std::size_t t) { // h before step t
+      T *inputs = work.layers[n].inputs[t % 2].data();
+      return t % 2 ? inputs : inputs + round_up(fStackShape.part(n).D, kPaddedUnits);
+   };
+   for (std::size_t n = 0; n <= last; ++n) {
+      const std::size_t P = round_up(fStackShape.part(n).H, kPaddedUnits);
+      std::fill_n(state(n, 0), P, T(0));
+      std::fill_n(work.layers[n].cells.data(), P, T(0));
+   }
    if (fShape.flat_steps)
       work.joined.fill(T(0));
+   T *x = work.layers[0].inputs[0].data();
    const T *row = work.rows[0];
    const std::size_t length = events.length(work.events[0]);
    for (std::size_t t = 0; t < length; ++t, row += D) {
       for (std::size_t d = 0; d < D; ++d)
          x[d] = (row[d] - fFeatures.mean[d]) * fFeatures.inverse[d];
-      fLayer.kernels().single_forward(fShape.layer(), fUnits.data(), x, h, c, h_next);
-      std::swap(h, h_next);
+      for (std::size_t n = 0; n <= last; ++n)
+         fStack.kernels().single_forward(fStackShape.part(n), fStack.units(n), n ? state(n - 1, t + 1) : x, state(n, t),
+                                         work.layers[n].cells.data(), state(n, t + 1));
       if (fShape.flat_steps)
          for (std::size_t j = 0; j < H; ++j)
-            work.joined[(t * H + j) * L] = h[j];
+            work.joined[(t * H + j) * L] = state(last, t + 1)[j];
    }
    if (!fShape.flat_steps)
       for (std::size_t j = 0; j < H; ++j)
-         work.joined[j * L] = h[j];
+         work.joined[j * L] = state(last, length)[j];
 }
 
 template <class T>
@@ -102,7 +137,7 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
    const std::size_t n_threads = std::max<std::size_t>(1, std::min(limits.n_threads, blocks.count));
    room->work.resize(std::max(room->work.size(), n_threads));
    for (std::size_t thread = 0; thread < n_threads; ++thread)
-      make_scoring_room(room->work[thread]);
+      make_scoring_room(blocks.count ? events.length(blocks.events.front()) : 0, room->work[thread]);
    parallel_for(blocks.count, n_threads, [&](std::size_t block, std::size_t thread) {
       Work &work = room->work[thread];
       work.take(events, blocks, block);
@@ -113,7 +148,7 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
             for (std::size_t k = 0; k < K; ++k)
                out[static_cast<std::size_t>(work.positions[lane]) * K + k] = work.outputs()[k * kLanes<T> + lane];
       };
-      if (work.n_lanes <= kSingles && fUnits.size()) {
+      if (work.n_lanes <= kSingles && fStack.units(0)) {
          const std::int64_t *last = work.events + work.n_lanes;
          const T *const *row = work.rows;
          for (work.n_lanes = 1; work.events < last; ++work.events, ++work.positions) {
@@ -122,7 +157,10 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
             work.rows[0] = *++row;
          }
       } else {
-         score_block(work);
+         if (fShape.bidirectional)
+            score_whole(events, work);
+         else
+            score_block(work);
          finish();
       }
    });

@@ -44,30 +44,34 @@ struct Network<T>::Work {
    std::vector<Dense> dense;
 
    // for training
-   Segments<T> segments{{}, 0, 0};
-   LayerBlock<T> block;         ///< the steps of one segment
-   AlignedArray<T> checkpoints; ///< [segments - 1][2H][L], h and c at the begin of each segment but the first
+   Segments<T> segments;
+   StackBlock<T> block;         ///< the steps of one segment
+   AlignedArray<T> checkpoints; ///< of each segment but the first, and each layer: [2H][L], h and c at its begin
    AlignedArray<T> djoined;     ///< gradient of joined
    AlignedArray<T> panel;       ///< room for the transposed input of a dense layer
    std::vector<T> z, dz;        ///< [K], logits of an event and their gradient
 
-   // for scores alone
-   AlignedArray<T> inputs[2]; ///< [D+H][L], of this step and the next; of a single event [D] and [P] of each
-   AlignedArray<T> cells;     ///< [H][L]; of a single event [P]
+   // for scores alone, of each layer
+   struct Layer {
+      AlignedArray<T> inputs[2]; ///< [D+H][L], of this step and the next; of a single event [D] and [P] of each
+      AlignedArray<T> cells;     ///< [H][L]; of a single event [P]
+   };
+   std::vector<Layer> layers;
 
    /// Output k of lane e stands at outputs()[k * L + e].
    T *outputs() { return dense.back().y.data(); }
-   /// State at the begin of a segment (from 1): h [H][L], then c [H][L].
-   T *checkpoint(std::size_t segment, std::size_t H) { return checkpoints.data() + (segment - 1) * 2 * H * L; }
+   /// States at the begin of a segment (from 1): of each layer h [H][L], then c [H][L].
+   T *checkpoint(std::size_t segment, const StackShape &shape);
    void take(const SequenceView<T> &view, const Blocks &of, std::size_t block);
    /// Cuts the block that was taken, and makes room for its checkpoints.
-   void cut(LayerShape shape, std::size_t bytes);
+   void cut(const StackShape &shape, std::size_t bytes);
 };
 
 /// One gradient sum.
 template <class T>
 struct Network<T>::Slot {
-   AlignedArray<T> panel;              ///< [4H][C], see LayerShape::columns
+   std::vector<AlignedArray<T>> panels; ///< of each LSTM layer and direction [4H][C], see LayerShape::columns
+   std::vector<T *> panel_pointers;     ///< to these
    std::vector<AlignedArray<T>> dense; ///< see DenseLayer::backward
    LossSum sum;
 };

@@ -16,10 +16,11 @@ template <class T>
 struct Cost {
    std::size_t fixed, a_step, checkpoint;
 
-   explicit Cost(LayerShape shape)
-      : fixed(LayerBlock<T>::bytes(shape, 0)), a_step(LayerBlock<T>::bytes(shape, 1) - fixed),
-        checkpoint(sizeof(T) * kLanes<T> * 2 * shape.H)
+   explicit Cost(const StackShape &shape)
+      : fixed(StackBlock<T>::bytes(shape, 0)), a_step(StackBlock<T>::bytes(shape, 1) - fixed), checkpoint(0)
    {
+      for (std::size_t n = 0; n < shape.parts(); ++n)
+         checkpoint += sizeof(T) * kLanes<T> * 2 * shape.part(n).H;
    }
    /// Steps that fit beside `checkpoints` checkpoints.
    std::size_t steps_within(std::size_t bytes, std::size_t checkpoints) const
@@ -45,11 +46,15 @@ void for_each_length_about(std::size_t about, F f)
 } // namespace
 
 template <class T>
-Segments<T>::Segments(LayerShape shape, std::size_t steps, std::size_t bytes) : fSteps(steps)
+Segments<T>::Segments(const StackShape &shape, std::size_t steps, std::size_t bytes) : fSteps(steps)
 {
    const Cost<T> cost(shape);
    if (steps == 0 || steps <= cost.steps_within(bytes, 0))
       return;
+   if (shape.bidirectional)
+      throw MemoryError("a block of " + std::to_string(steps) + " steps takes " +
+                        std::to_string(least_bytes(shape, steps)) + " bytes in layers of both directions, which cannot be cut; " +
+                        std::to_string(bytes) + " are allowed");
    do {
       fLength = cost.steps_within(bytes, fCount) / kChunk<T> * kChunk<T>;
       if (fLength == 0)
@@ -60,10 +65,12 @@ Segments<T>::Segments(LayerShape shape, std::size_t steps, std::size_t bytes) : 
 }
 
 template <class T>
-std::size_t Segments<T>::longest(LayerShape shape, std::size_t bytes)
+std::size_t Segments<T>::longest(const StackShape &shape, std::size_t bytes)
 {
    const Cost<T> cost(shape);
    std::size_t most = cost.steps_within(bytes, 0);
+   if (shape.bidirectional)
+      return most;
    constexpr std::size_t kNoLimit = std::size_t(1) << 40; // as good as none, and the products below stay in range
    bytes = std::min(bytes, kNoLimit);
    // the longest sequence has half of the memory in checkpoints
@@ -75,10 +82,12 @@ std::size_t Segments<T>::longest(LayerShape shape, std::size_t bytes)
 }
 
 template <class T>
-std::size_t Segments<T>::least_bytes(LayerShape shape, std::size_t steps)
+std::size_t Segments<T>::least_bytes(const StackShape &shape, std::size_t steps)
 {
    const Cost<T> cost(shape);
    std::size_t least = cost.fixed + steps * cost.a_step;
+   if (shape.bidirectional)
+      return least;
    const double ratio = static_cast<double>(cost.checkpoint) / static_cast<double>(cost.a_step);
    for_each_length_about<T>(static_cast<std::size_t>(std::sqrt(static_cast<double>(steps) * ratio)), [&](std::size_t length) {
       if (length < steps)

@@ -3,10 +3,11 @@
 ///
 /// The forward pass then keeps the state at the begin of each segment, a checkpoint, and the activations of the last segment
 /// alone; on the way back those of each other segment are computed once more from its checkpoint (T. Chen et al.,
-/// arXiv:1604.06174). At most one further forward pass buys memory that goes with the square root of the length.
+/// arXiv:1604.06174). At most one further forward pass buys memory that goes with the square root of the length. Layers that go
+/// through time in both directions need all steps at once and cannot be cut.
 #pragma once
 
-#include "lstm_layer.h"
+#include "recurrent_stack.h"
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
@@ -18,7 +19,8 @@ class Segments {
 public:
    /// Cuts `steps` steps so that no more than `bytes` are taken: not at all if that will do; else into the fewest segments, as
    /// long as there is room for, since the last one is not computed twice. Throws MemoryError when no cut will do.
-   Segments(LayerShape shape, std::size_t steps, std::size_t bytes);
+   Segments(const StackShape &shape, std::size_t steps, std::size_t bytes);
+   Segments() = default;
 
    std::size_t count() const { return fCount; }
    /// Steps of the longest segment, which the last one is.
@@ -28,12 +30,12 @@ public:
    std::size_t end(std::size_t segment) const { return fSteps - (fCount - 1 - segment) * fLength; }
 
    /// Steps of the longest block that can be cut so that `bytes` will do.
-   static std::size_t longest(LayerShape shape, std::size_t bytes);
+   static std::size_t longest(const StackShape &shape, std::size_t bytes);
    /// The fewest bytes with which a block of so many steps can be worked on.
-   static std::size_t least_bytes(LayerShape shape, std::size_t steps);
+   static std::size_t least_bytes(const StackShape &shape, std::size_t steps);
 
 private:
-   std::size_t fSteps;
+   std::size_t fSteps = 0;
    std::size_t fCount = 1;
    std::size_t fLength = 0; ///< steps of a segment but the first
 };

@@ -90,12 +90,12 @@ void Trainer<T>::initialise()
       T *part = fParameters.data() + view.offset;
       const std::size_t count = view.rows * view.columns;
       // the four gates of W and U are four matrices
-      const std::size_t rows = view.name.substr(0, 5) == "lstm." ? view.rows / 4 : view.rows;
+      const std::size_t rows = view.rows / view.gates;
       for (std::size_t n = 0; n < count; ++n)
          part[n] = is_bias(view) ? T(0)
                                  : static_cast<T>(initial_weight(fOptions.initialisation, rows, view.columns, n % (rows * view.columns),
                                                            view.offset + n, random));
-      if (view.name == "lstm.b")
+      if (is_bias(view) && view.gates == 4)
          std::fill_n(part + rows, rows, static_cast<T>(fOptions.forget_bias));
    }
 }
