@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,9 +45,17 @@ def _optional(check: tuple[Callable[[Any], bool], str]) -> tuple[Callable[[Any],
     return lambda value: value is None or fits(value), f"{text}, or None"
 
 
+def _is_width_or_widths(value: Any) -> bool:
+    fits, _ = _whole(1, 2**16)
+    if isinstance(value, (list, tuple)):
+        return len(value) > 0 and all(map(fits, value))
+    return fits(value)
+
+
 _YES_NO = (lambda value: isinstance(value, bool), "True or False")
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "hidden": _whole(1, 2**16),
+    "hidden": (_is_width_or_widths, "a whole number from 1 to 65535, or several, one for each layer"),
+    "bidirectional": (lambda value: isinstance(value, bool), "True or False"),
     "epochs": _whole(1),
     "batch_size": _whole(1),
     "learning_rate": _number(lambda v: v > 0, "a number above 0"),
@@ -67,18 +75,21 @@ _VOLATILE = ("n_threads", "memory_limit")
 
 
 class LSTMClassifier:
-    """A classifier of jagged events: one LSTM layer, its last state joined with event features, a dense head.
+    """A classifier of jagged events: LSTM layers, the last state of the last one joined with event features, a dense head.
 
     Parameters
     ----------
-    hidden : int
-        H, the size of the LSTM's state.
+    hidden : int or sequence of int
+        H, the size of the LSTM's state; several numbers are layers on top of each other, the lowest first.
     epochs : int
         How often all training events are gone through.
     batch_size : int
         Events in a step of the optimiser.
     learning_rate : float
         Step size of the optimiser.
+    bidirectional : bool
+        Whether all layers go through time in both directions: each layer is two of its size, one from the first step to the
+        last and one from the last to the first, and what goes on are the states of both.
     seed : int
         Decides the initial weights, the validation part and the order of the events.  The same seed, data and options
         give the same model, to the bit, for any number of threads.
@@ -136,11 +147,12 @@ class LSTMClassifier:
 
     def __init__(
         self,
-        hidden: int = 32,
+        hidden: int | Sequence[int] = 32,
         epochs: int = 15,
         batch_size: int = 64,
         learning_rate: float = 3e-3,
         *,
+        bidirectional: bool = False,
         seed: int = 1,
         n_threads: int | None = None,
         optimizer: str = "adam",
@@ -154,6 +166,7 @@ class LSTMClassifier:
         memory_limit: int | str = "1 GB",
     ) -> None:
         self.hidden = hidden
+        self.bidirectional = bidirectional
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -275,15 +288,23 @@ class LSTMClassifier:
 
     def _shape(self) -> tuple[int, int, int, int]:
         outputs = 1 if len(self.class_names) == 2 else len(self.class_names)
-        return len(self.feature_names), len(self.event_feature_names), int(self.hidden), outputs
+        return len(self.feature_names), len(self.event_feature_names), self._widths()[-1], outputs
+
+    def _widths(self) -> list[int]:
+        """Return the hidden units of each layer, the lowest first."""
+        return [int(H) for H in (self.hidden if isinstance(self.hidden, (list, tuple)) else [self.hidden])]  # type: ignore[list-item]
+
+    def _layers(self) -> dict[str, Any]:
+        """Return what the engine has to know of the LSTM layers beside the width of the last."""
+        return {"lower": self._widths()[:-1], "bidirectional": self.bidirectional}
 
     def _check_longest(self, longest: tuple[int, int], data: Sequences | SequenceStream) -> None:
         steps, entry = longest
         limit = parse_bytes(self.memory_limit) or 0  # never None: checked
-        shape = len(data.feature_names), len(data.event_feature_names), int(self.hidden), 1
-        most = _engine.longest_sequence(*shape, limit)
+        shape = len(data.feature_names), len(data.event_feature_names), self._widths()[-1], 1
+        most = _engine.longest_sequence(*shape, limit, self._layers())
         if steps > most:
-            needed = _engine.block_bytes(*shape, steps)
+            needed = _engine.block_bytes(*shape, steps, self._layers())
             raise MemoryLimitError(
                 f"{getattr(data, 'source', 'the stream')}: entry {entry} has {steps} steps, which with hidden={self.hidden} need "
                 f"at least {needed} bytes a thread; memory_limit={self.memory_limit!r} ({limit} bytes) allows {most} steps: "
@@ -318,7 +339,7 @@ class LSTMClassifier:
 
     def _network(self, standardisation: tuple[Any, Any, Any, Any], **options: Any) -> Any:
         limits = {"n_threads": self._threads(), "bytes_per_thread": parse_bytes(self.memory_limit)}
-        return _engine.Trainer(*self._shape(), *standardisation, options | limits)
+        return _engine.Trainer(*self._shape(), *standardisation, options | self._layers() | limits)
 
     def _threads(self) -> int:
         return int(_engine.usable_processors() if self.n_threads is None else self.n_threads)

@@ -57,6 +57,8 @@ def _zero_is_none(value: Any) -> Any:
 
 Expression = Annotated[str, AfterValidator(_expression)]
 Strings = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_distinct)]
+_Width = Annotated[int, Field(ge=1, lt=2**16)]
+Widths = _Width | Annotated[list[_Width], Field(min_length=1)]
 MemoryLimit = Annotated[str | int, AfterValidator(_size)]
 
 
@@ -130,7 +132,10 @@ class InputConfig(_Section):
 class ModelConfig(_Section):
     """Section ``[model]``: the network and its training, the parameters of :class:`LSTMClassifier`."""
 
-    hidden: int = _key(32, "Number of hidden units.", "a whole number from 1 to 65535", ge=1, lt=2**16)
+    hidden: Widths = _key(
+        32, "Number of hidden units; a list for layers on top of each other.", "a whole number from 1 to 65535, or a list of such"
+    )
+    bidirectional: bool = _key(False, "All layers in both directions of time.", "true or false")
     epochs: int = _key(15, "How often all events are gone through.", "a whole number, at least 1", ge=1)
     batch_size: int = _key(64, "Events in one step of the optimiser.", "a whole number, at least 1", ge=1)
     learning_rate: float = _key(3e-3, "Step size of the optimiser.", "a number greater than 0", gt=0)

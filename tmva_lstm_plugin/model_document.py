@@ -33,7 +33,8 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
     document = _engine.ModelDocument()
     document.task = "binary" if len(model.class_names) == 2 else "multiclass"
     document.class_names = list(model.class_names)
-    document.hidden = int(model.hidden)
+    *document.lower, document.hidden = model._widths()
+    document.bidirectional = model.bidirectional
     expressions = {} if model.recipe is None else dict(model.recipe.features) | dict(model.recipe.event_features)
     document.features = _specs(model.feature_names, prepared.features, expressions)
     document.event_features = _specs(model.event_feature_names, prepared.event_features, expressions)
@@ -114,14 +115,15 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
             "here, take TMVA::Reader for it"
         )
     model = LSTMClassifier(n_threads=n_threads)
-    model.hidden = document.hidden
+    model.hidden = (*document.lower, document.hidden) if document.lower else document.hidden
+    model.bidirectional = document.bidirectional
     model.feature_names = tuple(f.name for f in document.features)
     model.event_feature_names = tuple(f.name for f in document.event_features)
     model.class_names = tuple(document.class_names)
     try:
         options = dict(document.options[1])
         for name, default in model.get_params().items():
-            if name in options and name not in (*_VOLATILE, "hidden"):
+            if name in options and name not in (*_VOLATILE, "hidden", "bidirectional"):
                 setattr(model, name, _value(options[name], default))
         model._check_parameters()
         if document.recipe[2]:

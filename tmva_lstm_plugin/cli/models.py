@@ -38,7 +38,9 @@ def inspect(model_file: str, all_epochs: bool, json_file: str | None) -> None:
     lengths = f"up to {figures['longest_length']} steps in the training"
     if figures["max_length"]:
         lengths += f", cut at {figures['max_length']}"
-    size = f"{figures['hidden']} hidden units, {figures['n_parameters']} parameters"
+    widths = ", ".join(map(str, [*figures["lower"], figures["hidden"]]))
+    directions = " in both directions" if figures["bidirectional"] else ""
+    size = f"{widths} hidden units{directions}, {figures['n_parameters']} parameters"
     rows = [("classes", names), ("network", size), ("sequences", lengths)]
     echo_table(rows)
     for what, features in (("feature", figures["features"]), ("event feature", figures["event_features"])):
@@ -66,6 +68,8 @@ def _describe(model: Any, document: Any, title: str) -> dict[str, Any]:
         "task": document.task,
         "class_names": list(model.class_names),
         "hidden": document.hidden,
+        "lower": list(document.lower),
+        "bidirectional": document.bidirectional,
         "n_parameters": len(document.parameters),
         "max_length": document.max_length,
         "longest_length": document.longest_length,

@@ -45,6 +45,19 @@ OPTION_NAMES: dict[tuple[str, str], str] = {
 }
 
 
+class _Widths(click.ParamType):
+    """One whole number, or several with commas between them."""
+
+    name = "widths"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            numbers = [int(part) for part in str(value).split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is no whole number, nor several with commas between them", param, ctx)
+        return numbers if len(numbers) > 1 else numbers[0]
+
+
 class SectionedCommand(click.Command):
     """A command whose help lists the options by section of the configuration."""
 
@@ -80,6 +93,8 @@ def _option(section: str, key: str, info: FieldInfo) -> Callable[[Any], Any]:
     kinds = _kinds(info.annotation)
     if (section, key) in _TABLES:
         settings |= {"multiple": True, "metavar": "[NAME=]EXPRESSION"}
+    elif key == "hidden":
+        settings |= {"type": _Widths(), "metavar": "N[,N...]"}
     elif key == "steps":
         settings |= {"multiple": True, "metavar": "NAME=BRANCH,BRANCH,..."}
     elif bool in kinds:

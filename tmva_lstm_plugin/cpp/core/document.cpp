@@ -29,6 +29,7 @@ bool Probes::operator==(const Probes &other) const
 bool ModelDocument::operator==(const ModelDocument &other) const
 {
    return task == other.task && class_names == other.class_names && hidden == other.hidden &&
+          lower == other.lower && bidirectional == other.bidirectional &&
           flat_steps == other.flat_steps && dense == other.dense && loss == other.loss && targets == other.targets &&
           features == other.features && event_features == other.event_features && max_length == other.max_length &&
           longest_length == other.longest_length && parameters == other.parameters && probes == other.probes &&
@@ -160,6 +161,9 @@ void check(const ModelDocument &document)
       throw ModelError("features: found none, expected at least one");
    if (H == 0 || H > kLargestSize)
       throw ModelError("hidden: found " + text(H) + " units, expected 1 to " + text(kLargestSize));
+   for (const std::size_t width : document.lower)
+      if (width == 0 || width > kLargestSize)
+         throw ModelError("LSTM layers: found one of " + text(width) + " units, expected 1 to " + text(kLargestSize));
    check_features(document.features, "features");
    check_features(document.event_features, "event features");
    check_features(document.targets, "targets");
@@ -342,14 +346,16 @@ std::size_t parameter_count(std::size_t D, std::size_t E, std::size_t H, std::si
 NetworkShape network_shape(const ModelDocument &document)
 {
    return {document.features.size(), document.event_features.size(), document.hidden, checked_outputs(document),
-           document.flat_steps,      document.dense,                 document.loss};
+           document.flat_steps,      document.dense,                 document.loss,   document.lower,
+           document.bidirectional};
 }
 
 Node to_node(const ModelDocument &document)
 {
    check(document);
    const std::size_t outputs = checked_outputs(document);
-   Node root{kRoot, {{"Format", std::to_string(ModelDocument::kFormat)}}, {}, {}};
+   const bool plain = document.lower.empty() && !document.bidirectional;
+   Node root{kRoot, {{"Format", plain ? "1" : "2"}}, {}, {}};
    root.children.push_back({"Network",
                             {{"Task", document.task},
                              {"Cell", "LSTM"},
@@ -362,6 +368,14 @@ Node to_node(const ModelDocument &document)
                              {"Loss", loss_name(document.loss)}},
                             {},
                             {}});
+   if (!plain) {
+      std::string lower;
+      for (const std::size_t width : document.lower)
+         lower += (lower.empty() ? "" : " ") + text(width);
+      auto &attributes = root.children.back().attributes;
+      attributes.emplace_back("Lower", lower);
+      attributes.emplace_back("Bidirectional", document.bidirectional ? "1" : "0");
+   }
    for (const DenseSpec &layer : document.dense)
       root.children.back().children.push_back(
          {"Dense", {{"Width", text(layer.width)}, {"Activation", activation_name(layer.activation)}}, {}, {}});
@@ -409,6 +423,10 @@ ModelDocument from_node(const Node &node)
    document.class_names = read_classes(root.child("Classes"));
    document.hidden = static_cast<std::size_t>(network.count("Hidden"));
    document.flat_steps = static_cast<std::size_t>(network.count("FlatSteps"));
+   if (format > 1) {
+      document.lower = network.counts("Lower");
+      document.bidirectional = network.count("Bidirectional") != 0;
+   }
    for (const Node &each : network.node.children) {
       const Place layer{each, network.path + "/" + each.name};
       document.dense.push_back({static_cast<std::size_t>(layer.count("Width")), read_activation(layer)});

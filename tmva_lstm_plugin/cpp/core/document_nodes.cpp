@@ -408,6 +408,15 @@ std::int64_t Place::count(std::string_view key) const
    return read_count(attribute(key), attribute_path(key));
 }
 
+std::vector<std::size_t> Place::counts(std::string_view key) const
+{
+   std::vector<std::size_t> numbers;
+   std::istringstream words(attribute(key));
+   for (std::string word; words >> word;)
+      numbers.push_back(static_cast<std::size_t>(read_count(word, attribute_path(key))));
+   return numbers;
+}
+
 void Place::require(std::string_view key, std::string_view expected) const
 {
    if (attribute(key) != expected)

@@ -48,6 +48,7 @@ struct Place {
    std::string string(std::string_view key) const; ///< the attribute without its escapes
    float number(std::string_view key) const;
    std::int64_t count(std::string_view key) const;
+   std::vector<std::size_t> counts(std::string_view key) const; ///< separated by spaces; may be none
    /// Throws ModelError unless the attribute is exactly `expected`.
    void require(std::string_view key, std::string_view expected) const;
    /// The only child of that name. Throws ModelError when there is none, or more than one.

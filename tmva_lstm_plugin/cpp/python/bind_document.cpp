@@ -237,6 +237,8 @@ void bind_model(nb::module_ &m)
          [](ModelDocument &self, const nb::object &names) { self.class_names = to_strings(names, "class_names"); },
          "Names of the classes; of two, the second is the signal")
       .def_rw("hidden", &ModelDocument::hidden, "H, the size of the state")
+      .def_rw("lower", &ModelDocument::lower, "Hidden units of the LSTM layers below the last one, the lowest first")
+      .def_rw("bidirectional", &ModelDocument::bidirectional, "All LSTM layers in both directions of time")
       .def_rw("flat_steps", &ModelDocument::flat_steps, "Steps whose states the dense layers see; 0: the last one")
       .def_prop_rw(
          "dense",

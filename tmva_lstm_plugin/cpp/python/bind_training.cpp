@@ -181,7 +181,7 @@ TrainingOptions options_from(const nb::dict &given)
    static const std::set<std::string> known{"epochs",   "batch_size",   "learning_rate", "momentum",         "clip_norm",
                                             "patience", "forget_bias",  "seed",          "bytes_per_thread", "l1",
                                             "l2",       "weight_scale", "n_threads",     "optimizer",        "flat_steps",
-                                            "dense",    "loss"};
+                                            "dense",    "loss",         "lower",         "bidirectional"};
    for (auto [key, value] : given)
       if (!known.count(nb::cast<std::string>(key)))
          throw ArgumentError("the trainer has no option '" + nb::cast<std::string>(key) + "'");
@@ -192,7 +192,8 @@ TrainingOptions options_from(const nb::dict &given)
    return o;
 }
 
-/// Sizes, and from the options: `flat_steps`, `dense` (list of (width, activation name)), `loss`.
+/// Sizes, and from the options: `lower` (hidden units of the LSTM layers below the last), `bidirectional`, `flat_steps`, `dense`
+/// (list of (width, activation name)), `loss`.
 NetworkShape shape_from(std::size_t D, std::size_t E, std::size_t H, std::size_t K, const nb::dict &options)
 {
    NetworkShape shape{D, E, H, K, 0, {}, Loss::CrossEntropy};
@@ -202,6 +203,10 @@ NetworkShape shape_from(std::size_t D, std::size_t E, std::size_t H, std::size_t
       for (const auto &[width, activation] :
            nb::cast<std::vector<std::pair<std::size_t, std::string>>>(options["dense"]))
          shape.dense.push_back({width, activation_from_name(activation)});
+   if (options.contains("lower"))
+      shape.lower = nb::cast<std::vector<std::size_t>>(options["lower"]);
+   if (options.contains("bidirectional"))
+      shape.bidirectional = nb::cast<bool>(options["bidirectional"]);
    if (options.contains("loss"))
       shape.loss = loss_from_name(nb::cast<std::string>(options["loss"]));
    return shape;
@@ -379,25 +384,27 @@ void bind_training(nb::module_ &m)
       "items"_a, "seed"_a, "purpose"_a, "epoch"_a, "The items in the order drawn for an epoch.");
    m.def(
       "parameter_layout",
-      [](std::size_t D, std::size_t E, std::size_t H, std::size_t K) {
+      [](std::size_t D, std::size_t E, std::size_t H, std::size_t K, const nb::dict &options) {
          nb::list result;
-         for (const ParameterView &view : parameter_layout(NetworkShape{D, E, H, K, 0, {}, Loss::CrossEntropy}))
+         for (const ParameterView &view : parameter_layout(shape_from(D, E, H, K, options)))
             result.append(nb::make_tuple(view.name, view.offset, view.rows, view.columns));
          return result;
       },
-      "D"_a, "E"_a, "H"_a, "K"_a, "(name, offset, rows, columns) of each part of the flat parameters.");
+      "D"_a, "E"_a, "H"_a, "K"_a, "options"_a = nb::dict(), "(name, offset, rows, columns) of each part of the flat parameters.");
    m.def(
       "longest_sequence",
-      [](std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t bytes) {
-         return Network<float>::longest_sequence(NetworkShape{D, E, H, K, 0, {}, Loss::CrossEntropy}, bytes);
+      [](std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t bytes, const nb::dict &options) {
+         return Network<float>::longest_sequence(shape_from(D, E, H, K, options), bytes);
       },
-      "D"_a, "E"_a, "H"_a, "K"_a, "bytes"_a, "Steps of the longest event that can be trained on with so many bytes a thread.");
+      "D"_a, "E"_a, "H"_a, "K"_a, "bytes"_a, "options"_a = nb::dict(),
+      "Steps of the longest event that can be trained on with so many bytes a thread.");
    m.def(
       "block_bytes",
-      [](std::size_t D, std::size_t, std::size_t H, std::size_t, std::size_t steps) {
-         return Segments<float>::least_bytes({D, H}, steps);
+      [](std::size_t D, std::size_t E, std::size_t H, std::size_t K, std::size_t steps, const nb::dict &options) {
+         return Segments<float>::least_bytes(shape_from(D, E, H, K, options).stack(), steps);
       },
-      "D"_a, "E"_a, "H"_a, "K"_a, "steps"_a, "The fewest bytes a thread can do with in training on sequences of so many steps.");
+      "D"_a, "E"_a, "H"_a, "K"_a, "steps"_a, "options"_a = nb::dict(),
+      "The fewest bytes a thread can do with in training on sequences of so many steps.");
    m.def(
       "philox",
       [](std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {

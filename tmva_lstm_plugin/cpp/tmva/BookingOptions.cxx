@@ -61,6 +61,7 @@ private:
    void read_input_layout();
    void read_layout();
    void read_recurrent(const std::vector<std::string> &parts);
+   void read_upper_recurrent(const std::vector<std::string> &parts, bool bidirectional);
    void read_dense(const std::vector<std::string> &parts, bool last);
    void read_loss();
    void read_validation();
@@ -125,27 +126,34 @@ void Reader::read_layout()
    const std::string text = fStrings.layout.empty() ? kDefaultLayout : fStrings.layout;
    const std::vector<std::string> layers = split(text, ',');
    bool reshaped = false;
+   std::size_t recurrent = 1; // LSTM layers so far
    for (std::size_t n = 0; n < layers.size(); ++n) {
       const std::vector<std::string> parts = split(layers[n], '|');
       const std::string kind = upper(parts[0]);
       if (n == 0) {
-         if (kind != "LSTM") {
+         if (kind != "LSTM" && kind != "BILSTM") {
             if (kind == "RNN" || kind == "GRU" || kind == "CONV" || kind == "MAXPOOL" || kind == "BNORM")
                complain("Layout: " + kind + " layers are not offered here; the first layer is an LSTM");
             else
                complain("Layout: the first layer is '" + layers[0] + "', expected LSTM|H|D|T|0|1; " +
-                        near_miss(kind, {"LSTM"}));
+                        near_miss(kind, {"LSTM", "BILSTM"}));
             return;
          }
+         fBooking.network.bidirectional = kind == "BILSTM";
          read_recurrent(parts);
+      } else if (n == recurrent && (kind == "LSTM" || kind == "BILSTM")) {
+         ++recurrent;
+         read_upper_recurrent(parts, kind == "BILSTM");
       } else if (kind == "RESHAPE") {
          if (parts.size() != 2 || upper(parts[1]) != "FLAT")
             complain("Layout: '" + layers[n] + "' is not offered; the states of all steps are joined by RESHAPE|FLAT");
-         else if (n != 1)
+         else if (n != recurrent)
             complain("Layout: RESHAPE|FLAT stands after layer " + std::to_string(n) + ", expected right after the LSTM");
          reshaped = true;
-      } else if (kind == "LSTM" || kind == "RNN" || kind == "GRU" || kind == "CONV" || kind == "MAXPOOL" || kind == "BNORM") {
-         complain("Layout: " + kind + " as layer " + std::to_string(n + 1) + " is not offered here; one LSTM layer is, the first");
+      } else if (kind == "LSTM" || kind == "BILSTM") {
+         complain("Layout: " + kind + " as layer " + std::to_string(n + 1) + " stands behind other layers; LSTM layers come first");
+      } else if (kind == "RNN" || kind == "GRU" || kind == "CONV" || kind == "MAXPOOL" || kind == "BNORM") {
+         complain("Layout: " + kind + " as layer " + std::to_string(n + 1) + " is not offered here; LSTM and dense layers are");
       } else {
          read_dense(parts, n + 1 == layers.size());
       }
@@ -186,6 +194,29 @@ void Reader::read_recurrent(const std::vector<std::string> &parts)
    fReturnsSequence = numbers[5] != 0;
 }
 
+/// A further LSTM layer: the one read before goes below it.
+void Reader::read_upper_recurrent(const std::vector<std::string> &parts, bool bidirectional)
+{
+   tmva_lstm::NetworkShape &network = fBooking.network;
+   const std::string name = "LSTM layer " + std::to_string(network.lower.size() + 2);
+   if (bidirectional != network.bidirectional)
+      complain("Layout: " + name + " goes through time in " + (bidirectional ? "both directions" : "one direction") +
+               ", the first one in " + (bidirectional ? "one" : "both") + "; all are LSTM or all are BILSTM");
+   if (!fReturnsSequence)
+      complain("Layout: " + name + " needs all steps of the one below, which returns its last (its sixth number is 0): "
+               "LSTM|H|D|T|0|1 below another");
+   const std::size_t below = network.states(), D = fAskedFeatures, T = fAskedSteps;
+   network.lower.push_back(network.H);
+   read_recurrent(parts);
+   if (fAskedFeatures && fAskedFeatures != below)
+      complain("Layout: " + name + " has " + std::to_string(fAskedFeatures) + " input features, the one below gives " +
+               std::to_string(below));
+   if (fAskedSteps && T && fAskedSteps != T)
+      complain("Layout: " + name + " has " + std::to_string(fAskedSteps) + " steps, the one below has " + std::to_string(T));
+   fAskedFeatures = D;
+   fAskedSteps = T ? T : fAskedSteps;
+}
+
 /// DENSE|width|ACT with the parts in any order; a layer without a type is dense, too.
 void Reader::read_dense(const std::vector<std::string> &parts, bool last)
 {
@@ -203,7 +234,7 @@ void Reader::read_dense(const std::vector<std::string> &parts, bool last)
          has_activation = true;
       } else {
          std::vector<std::string> known = names;
-         known.insert(known.end(), {"DENSE", "LSTM", "RESHAPE|FLAT"});
+         known.insert(known.end(), {"DENSE", "LSTM", "BILSTM", "RESHAPE|FLAT"});
          complain("Layout: '" + part + "' is no layer, activation or width; " + near_miss(part, known));
          return;
       }

@@ -1,5 +1,6 @@
 #include "ClassFile.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <locale>
 #include <sstream>
@@ -56,6 +57,56 @@ const char *activation_code(Activation activation)
    return "z";
 }
 
+/// The LSTM layers: from inputValues to `joined`, which they declare with `x`.
+void write_recurrent(std::ostream &out, const NetworkShape &shape)
+{
+   const StackShape stack = shape.stack();
+   const std::string states = std::to_string(shape.states());
+   out << "   std::vector<double> x, h, c, z, next, joined(" << (shape.flat_steps ? std::to_string(shape.flat_steps) + " * " : std::string())
+       << states
+       << " + E, 0.);\n"
+          "   std::vector<double> sequence(static_cast<std::size_t>(length) * D); // all steps of what the next layer looks at\n"
+          "   for (int t = 0; t < length; ++t)\n"
+          "      for (int d = 0; d < D; ++d)\n"
+          "         sequence[t * D + d] = "
+       << standardised("t * D + d", "feature", "d") << ";\n";
+   for (std::size_t n = 0; n < stack.parts(); ++n) {
+      const std::size_t layer = n / stack.directions(), direction = n % stack.directions();
+      const LayerShape part = stack.part(n);
+      const std::size_t outputs = part.H * stack.directions();
+      const std::string name = "lstm" + (layer ? std::to_string(layer + 1) : "") + (direction ? "_reverse" : "");
+      if (direction == 0)
+         out << "   next.assign(static_cast<std::size_t>(length) * " << outputs << ", 0.);\n";
+      out << "   h.assign(" << part.H << ", 0.);\n   c.assign(" << part.H << ", 0.);\n   z.assign(" << part.rows()
+          << ", 0.);\n"
+             "   for (int n = 0; n < length; ++n) {\n"
+             "      const int t = "
+          << (direction ? "length - 1 - n" : "n") << ";\n"
+          << "      for (int r = 0; r < " << part.rows() << "; ++r) {\n"
+          << "         double sum = " << name << "_b[r];\n"
+          << "         for (int d = 0; d < " << part.D << "; ++d)\n"
+          << "            sum += " << name << "_W[r * " << part.D << " + d] * sequence[t * " << part.D << " + d];\n"
+          << "         for (int j = 0; j < " << part.H << "; ++j)\n"
+          << "            sum += " << name << "_U[r * " << part.H << " + j] * h[j];\n"
+          << "         z[r] = sum;\n"
+             "      }\n"
+          << "      for (int j = 0; j < " << part.H << "; ++j) {\n"
+          << "         const double i = 1 / (1 + std::exp(-z[j])), f = 1 / (1 + std::exp(-z[" << part.H << " + j]));\n"
+          << "         const double g = std::tanh(z[" << 2 * part.H << " + j]), o = 1 / (1 + std::exp(-z[" << 3 * part.H
+          << " + j]));\n"
+             "         c[j] = f * c[j] + i * g;\n"
+             "         h[j] = o * std::tanh(c[j]);\n"
+          << "         next[t * " << outputs << " + " << direction * part.H << " + j] = h[j];\n"
+          << "      }\n   }\n";
+      if (layer + 1 == stack.layers() && !shape.flat_steps)
+         out << "   for (int j = 0; j < " << part.H << "; ++j)\n      joined[" << direction * part.H << " + j] = h[j];\n";
+      if (direction + 1 == stack.directions())
+         out << "   sequence = next;\n";
+   }
+   if (shape.flat_steps)
+      out << "   for (std::size_t n = 0; n < sequence.size(); ++n)\n      joined[n] = sequence[n];\n";
+}
+
 } // namespace
 
 void write_class(std::ostream &out, const std::string &name, const SequenceModel &model, const EventLayout &layout)
@@ -81,12 +132,12 @@ void write_class(std::ostream &out, const std::string &name, const SequenceModel
 
    out << "inline std::vector<double> " << name
        << "::GetClassProbabilities(const std::vector<double>& inputValues) const\n{\n"
-       << "   // " << shape.D << " features a step, " << shape.E << " event features, " << shape.H << " hidden units; gates i, f, g, o\n"
-       << "   const int T = " << layout.T << ", D = " << shape.D << ", E = " << shape.E << ", H = " << shape.H << ";\n";
+       << "   // " << shape.D << " features a step, " << shape.E << " event features, " << shape.H << " hidden units in the last LSTM layer; gates i, f, g, o\n"
+       << "   const int T = " << layout.T << ", D = " << shape.D << ", E = " << shape.E << ";\n";
    const float *flat = document.parameters.data();
    for (const ParameterView &part : parts) {
       std::string array = part.name;
-      array.replace(array.find('.'), 1, "_");
+      std::replace(array.begin(), array.end(), '.', '_');
       write_array(out, array, flat + part.offset, part.rows * part.columns);
    }
    write_specs(out, "feature", document.features);
@@ -113,31 +164,7 @@ void write_class(std::ostream &out, const std::string &name, const SequenceModel
           "      if ((v < length * D || v >= T * D) && !std::isfinite(inputValues[v]))\n"
           "         return std::vector<double>("
        << shape.classes() << ", -999.); // TMVA's answer for values that are not finite\n";
-   out << "   std::vector<double> x(D), h(H, 0.), c(H, 0.), z(4 * H), joined("
-       << (shape.flat_steps ? std::to_string(shape.flat_steps) + " * H" : std::string("H")) << " + E, 0.);\n"
-          "   for (int t = 0; t < length; ++t) {\n"
-          "      for (int d = 0; d < D; ++d)\n"
-          "         x[d] = "
-       << standardised("t * D + d", "feature", "d")
-       << ";\n"
-          "      for (int r = 0; r < 4 * H; ++r) {\n"
-          "         double sum = lstm_b[r];\n"
-          "         for (int d = 0; d < D; ++d)\n"
-          "            sum += lstm_W[r * D + d] * x[d];\n"
-          "         for (int j = 0; j < H; ++j)\n"
-          "            sum += lstm_U[r * H + j] * h[j];\n"
-          "         z[r] = sum;\n"
-          "      }\n"
-          "      for (int j = 0; j < H; ++j) {\n"
-          "         const double i = 1 / (1 + std::exp(-z[j])), f = 1 / (1 + std::exp(-z[H + j]));\n"
-          "         const double g = std::tanh(z[2 * H + j]), o = 1 / (1 + std::exp(-z[3 * H + j]));\n"
-          "         c[j] = f * c[j] + i * g;\n"
-          "         h[j] = o * std::tanh(c[j]);\n";
-   if (shape.flat_steps)
-      out << "         joined[t * H + j] = h[j];\n";
-   out << "      }\n   }\n";
-   if (!shape.flat_steps)
-      out << "   for (int j = 0; j < H; ++j)\n      joined[j] = h[j];\n";
+   write_recurrent(out, shape);
    if (shape.E) {
       out << "   for (int e = 0, v = T * D; e < E; ++e, ++v) {\n";
       if (layout.length == EventLayout::Length::Variable)

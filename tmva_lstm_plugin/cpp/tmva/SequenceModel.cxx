@@ -187,6 +187,8 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
    document.task = task == Task::Binary ? "binary" : task == Task::Multiclass ? "multiclass" : "regression";
    document.class_names = names.classes;
    document.hidden = booking.network.H;
+   document.lower = booking.network.lower;
+   document.bidirectional = booking.network.bidirectional;
    document.flat_steps = booking.network.flat_steps;
    document.dense = booking.network.dense;
    document.loss = booking.network.loss;

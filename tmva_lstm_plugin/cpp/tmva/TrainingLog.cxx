@@ -46,7 +46,10 @@ EpochLog::EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_e
    : fLog(log), fLast(now())
 {
    const tmva_lstm::NetworkShape &network = booking.network;
-   std::string layers = "LSTM with " + std::to_string(network.H) + " units";
+   std::string layers = network.bidirectional ? "LSTM of both directions with " : "LSTM with ";
+   for (const std::size_t width : network.lower)
+      layers += std::to_string(width) + ", ";
+   layers += std::to_string(network.H) + " units";
    if (network.flat_steps)
       layers += ", all steps joined";
    for (const tmva_lstm::DenseSpec &layer : network.dense)
