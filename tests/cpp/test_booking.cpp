@@ -114,6 +114,30 @@ TEST(all_that_is_wrong_is_said_at_once)
       CHECK(has(text, part));
 }
 
+TEST(stacked_and_bidirectional_layers)
+{
+   const Booking two = understand(strings("5|3", "LSTM|8|3|5|0|1,LSTM|6|8|5|0|0,DENSE|4|TANH,LINEAR"), {15, 0, 0}, Task::Binary, 2);
+   CHECK(two.network.lower == std::vector<std::size_t>{8} && two.network.H == 6 && !two.network.bidirectional);
+   CHECK(two.network.flat_steps == 0 && two.network.dense.size() == 1);
+   const Booking both = understand(strings("5|3", "bilstm|8|0|0|0|1,BILSTM|4|16|5|0|1,BILSTM|2|8|5|0|1,RESHAPE|FLAT,LINEAR"),
+                                   {15, 0, 0}, Task::Binary, 2);
+   CHECK((both.network.lower == std::vector<std::size_t>{8, 4}) && both.network.H == 2 && both.network.bidirectional);
+   CHECK(both.network.flat_steps == 5 && both.network.states() == 4);
+   const auto complaint_of = [](const std::string &layout) { return complaint(strings("5|3", layout)); };
+   CHECK(has(complaint_of("LSTM|8,LSTM|6,LINEAR"), "LSTM layer 2 needs all steps of the one below, which returns its last"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|3,LINEAR"), "LSTM layer 2 has 3 input features, the one below gives 8"));
+   CHECK(has(complaint_of("BILSTM|8|3|5|0|1,BILSTM|6|8,LINEAR"), "LSTM layer 2 has 8 input features, the one below gives 16"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|8|4,LINEAR"), "LSTM layer 2 has 4 steps, the one below has 5"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,BILSTM|6,LINEAR"),
+             "LSTM layer 2 goes through time in both directions, the first one in one; all are LSTM or all are BILSTM"));
+   CHECK(has(complaint_of("BILSTM|8|3|5|0|1,LSTM|6,LINEAR"), "in one direction, the first one in both"));
+   CHECK(has(complaint_of("LSTM|8,DENSE|4|TANH,LSTM|6,LINEAR"), "LSTM as layer 3 stands behind other layers; LSTM layers come first"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|8|5|0|1,LINEAR"), "returns all steps"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,GRU|6,LINEAR"), "GRU as layer 2 is not offered here; LSTM and dense layers are"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|0,LINEAR"), "the LSTM needs a state size of at least 1"));
+   CHECK(has(complaint_of("BILSTN|8,LINEAR"), "did you mean 'BILSTM'?"));
+}
+
 TEST(single_complaints)
 {
    CHECK(has(complaint(strings("5|4")), "asks for 20 variables, but 15 are declared"));

@@ -227,12 +227,12 @@ TEST(provenance_is_outside_the_checksum_and_nothing_else_is)
 
 TEST(other_formats_are_refused_before_anything_else)
 {
-   for (const char *number : {"2", "3", "0"}) {
+   for (const char *number : {"3", "4", "0"}) {
       Node node = to_node(sample());
       set(node, "Format", number);
       node.children.clear();
       CHECK_THROWS(from_node(node), ModelError,
-                   std::string("written by format ") + number + ", this build reads 1 to 1");
+                   std::string("written by format ") + number + ", this build reads 1 to 2");
    }
    for (const char *number : {"", "-1", "one", "1.0", "+1", " 1", "99999999999999999999"}) {
       Node node = to_node(sample());
@@ -449,6 +449,35 @@ TEST(damaged_trees_never_do_worse_than_throw)
       }
    }
    CHECK(read > 0 && read < 3000);
+}
+
+TEST(stacked_and_bidirectional_layers_come_back)
+{
+   CHECK(*to_node(sample()).attribute("Format") == "1"); // what older builds can read is written for them
+   for (const bool both : {false, true})
+      for (const std::vector<std::size_t> &lower : {std::vector<std::size_t>{}, {3}, {7, 2}}) {
+         ModelDocument document = sample();
+         document.lower = lower;
+         document.bidirectional = both;
+         const std::size_t needed = network_shape(document).parameters();
+         CHECK((needed == document.parameters.size()) == (lower.empty() && !both));
+         document.parameters.assign(needed, 0.25f);
+         const Node node = to_node(document);
+         CHECK(*node.attribute("Format") == (lower.empty() && !both ? "1" : "2"));
+         CHECK(from_node(node) == document);
+         document.parameters.push_back(1);
+         CHECK_THROWS(to_node(document), ModelError, "parameters: ");
+      }
+   ModelDocument document = sample();
+   document.lower = {3, 0};
+   CHECK_THROWS(to_node(document), ModelError, "LSTM layers: found one of 0 units");
+   document.lower = {3};
+   document.parameters.assign(network_shape(document).parameters(), 0.25f);
+   for (const char *wrong : {"3 x", "-3", "3,3", "3.0"}) {
+      Node node = to_node(document);
+      set(child(node, "Network"), "Lower", wrong);
+      CHECK_THROWS(from_node(resealed(node)), ModelError, "Network, attribute Lower: found '");
+   }
 }
 
 TEST(regressions_and_dense_layers_come_back)

@@ -277,7 +277,7 @@ def test_errors_say_whether_the_file_or_an_option_is_wrong(toml):
     with pytest.raises(OptionError) as error:
         load_config(path, {"model": {"hidden": -3}}, option_names={("model", "hidden"): "--hidden"})
     assert lines_of(error) == [
-        "command line: --hidden: found -3, expected a whole number from 1 to 65535",
+        "command line: --hidden: found -3, expected a whole number from 1 to 65535, or a list of such",
         f"{path}: model.epochs: found 0, expected a whole number, at least 1",
     ]
 

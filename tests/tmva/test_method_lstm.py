@@ -207,9 +207,17 @@ def test_regression(folder):
     assert np.std(answer - arrays["energy"]) < 0.35 * np.std(energy)
 
 
-def test_class_file_compiles_and_agrees_with_the_reader(folder):
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "LSTM|5,DENSE|4|SOFTSIGN,LINEAR",
+        "LSTM|4|3|5|0|1,LSTM|5,LINEAR",
+        "BILSTM|4|3|5|0|1,BILSTM|3|8|5|0|1,RESHAPE|FLAT,DENSE|4|TANH,LINEAR",
+    ],
+)
+def test_class_file_compiles_and_agrees_with_the_reader(folder, layout):
     train = events(900, seed=12)
-    run(folder, train, events(200, seed=13), {**SHORT, "Layout": "LSTM|5,DENSE|4|SOFTSIGN,LINEAR"})
+    run(folder, train, events(200, seed=13), {**SHORT, "Layout": layout})
     weights = weights_of(folder) / "job_LSTM.weights.xml"
     class_file = weights_of(folder) / "job_LSTM.class.C"
     test = events(40, seed=14)

@@ -89,6 +89,30 @@ def test_python_and_the_factory_train_the_same_network(folder, threads):
     assert not np.array_equal(in_python(given[::-1])._trainer.parameters, model._trainer.parameters)
 
 
+@pytest.mark.parametrize(
+    ("layout", "network"),
+    [
+        ("LSTM|5|3|5|0|1,LSTM|6", {"hidden": (5, 6)}),
+        ("BILSTM|6", {"bidirectional": True}),
+        ("BILSTM|4|3|5|0|1,BILSTM|6|8", {"hidden": [4, 6], "bidirectional": True}),
+    ],
+)
+def test_stacked_layers_and_both_directions(folder, layout, network):
+    events, test = jagged(500, 3), jagged(100, 4)
+    options = OPTIONS.replace("Layout=LSTM|6:", f"Layout={layout}:")
+    assert options != OPTIONS
+    trained = train(folder, events, test, options=options)
+    given = training_events(trained)
+    model = in_python(given, **network)
+    assert_same_training(trained.weights, model, given)
+    columns = trained.tree()
+    held_out = events_of_tree(columns)
+    assert np.array_equal(trained.scores(), model.predict_proba(renamed(held_out, model))[:, 1])
+    reading = Reading(trained.weights)
+    answers = reading.all(padded(held_out)[:20], held_out.lengths[:20])
+    assert np.array_equal(np.float32(answers), np.float32(trained.scores()[:20]))
+
+
 def test_a_split_by_the_loader_and_event_features(folder):
     events = jagged(800, 3, weights=True, event_feature=True)
     trained = train(folder, events, options=OPTIONS, split={"SplitMode": "Random"})
