@@ -50,9 +50,7 @@ class PeakMeter:
 
     def read_rate(self, size: int, seconds: float = 0.05) -> float:
         """Bytes a second one core reads of an array of `size` bytes, over and over; the best of all tries, 0 if unknown."""
-        return max(
-            self._read_rate(n, size, seconds / 5) for n in range(len(INSTRUCTION_SETS)) for _ in range(5)
-        )
+        return max(self._read_rate(n, size, seconds / 5) for n in range(len(INSTRUCTION_SETS)) for _ in range(5))
 
     @property
     def by_instruction_set(self) -> dict[str, float]:

@@ -292,7 +292,8 @@ class LSTMClassifier:
 
     def _widths(self) -> list[int]:
         """Return the hidden units of each layer, the lowest first."""
-        return [int(H) for H in (self.hidden if isinstance(self.hidden, (list, tuple)) else [self.hidden])]  # type: ignore[list-item]
+        hidden: Any = self.hidden
+        return [int(H) for H in (hidden if isinstance(hidden, (list, tuple)) else [hidden])]
 
     def _layers(self) -> dict[str, Any]:
         """Return what the engine has to know of the LSTM layers beside the width of the last."""

@@ -133,7 +133,9 @@ class ModelConfig(_Section):
     """Section ``[model]``: the network and its training, the parameters of :class:`LSTMClassifier`."""
 
     hidden: Widths = _key(
-        32, "Number of hidden units; a list for layers on top of each other.", "a whole number from 1 to 65535, or a list of such"
+        32,
+        "Number of hidden units; a list for layers on top of each other.",
+        "a whole number from 1 to 65535, or a list of such",
     )
     bidirectional: bool = _key(False, "All layers in both directions of time.", "true or false")
     epochs: int = _key(15, "How often all events are gone through.", "a whole number, at least 1", ge=1)

@@ -239,7 +239,9 @@ def _tmva_options(document: _engine.ModelDocument) -> list[tuple[str, str]]:
     widths, cell = [*document.lower, document.hidden], "BILSTM" if document.bidirectional else "LSTM"
     inputs = [n_features, *(width * (1 + document.bidirectional) for width in document.lower)]
     returns = [1] * len(document.lower) + [int(document.flat_steps > 0)]
-    layers = [f"{cell}|{H}|{D}|{n_steps}|0|{all_steps}" for H, D, all_steps in zip(widths, inputs, returns, strict=True)]
+    layers = [
+        f"{cell}|{H}|{D}|{n_steps}|0|{all_steps}" for H, D, all_steps in zip(widths, inputs, returns, strict=True)
+    ]
     layers += ["RESHAPE|FLAT"] if document.flat_steps else []
     layers += [f"DENSE|{width}|{activation}" for width, activation in document.dense]
     return [

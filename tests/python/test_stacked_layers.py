@@ -83,7 +83,8 @@ def test_a_model_trains_writes_and_reads_back(tmp_path, hidden, bidirectional):
         for n_threads in (1, 2, 3)
     ]
     scores = [model.predict_proba(events) for model in models]
-    assert (scores[0] == scores[1]).all() and (scores[0] == scores[2]).all()
+    assert (scores[0] == scores[1]).all()
+    assert (scores[0] == scores[2]).all()
     path = tmp_path / "model.weights.xml"
     models[0].save(path)
     loaded = load_model(path)
@@ -104,7 +105,9 @@ def test_one_layer_is_written_as_before(tmp_path):
     path = tmp_path / "model.weights.xml"
     LSTMClassifier(4, epochs=1).fit(toy()).save(path)
     text = path.read_text()
-    assert ' Format="1"' in text and "Bidirectional=" not in text and "LSTM|4|2|12|0|0,LINEAR" in text
+    assert ' Format="1"' in text
+    assert "Bidirectional=" not in text
+    assert "LSTM|4|2|12|0|0,LINEAR" in text
 
 
 def test_both_directions_see_the_first_step_at_once():
@@ -118,7 +121,9 @@ def test_both_directions_see_the_first_step_at_once():
 
 @pytest.mark.parametrize("hidden", [0, [], [4, 0], (4, 2.5), "4", [4, True], 2**16])
 def test_widths_that_are_none(hidden):
-    with pytest.raises(OptionError, match=r"hidden is .*, expected a whole number from 1 to 65535, or several, one for each"):
+    with pytest.raises(
+        OptionError, match=r"hidden is .*, expected a whole number from 1 to 65535, or several, one for each"
+    ):
         LSTMClassifier(hidden)
 
 
@@ -143,5 +148,7 @@ def test_configuration():
     sections = {"input": {"files": "a.root", "features": ["x"], "label": "y"}}
     config = make_config({**sections, "model": {"hidden": [16, 8], "bidirectional": True}})
     assert (config.model.hidden, config.model.bidirectional) == ([16, 8], True)
-    with pytest.raises(OptionError, match=r"hidden: found \[16, 0\], expected a whole number from 1 to 65535, or a list of such"):
+    with pytest.raises(
+        OptionError, match=r"hidden: found \[16, 0\], expected a whole number from 1 to 65535, or a list of such"
+    ):
         make_config({**sections, "model": {"hidden": [16, 0]}})

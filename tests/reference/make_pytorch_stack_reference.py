@@ -1,7 +1,7 @@
 """Write pytorch_stack.npz: LSTM layers on top of each other and in both directions, by PyTorch, in float64.
 
-    pip install torch==2.13.0
-    python tests/reference/make_pytorch_stack_reference.py
+pip install torch==2.13.0
+python tests/reference/make_pytorch_stack_reference.py
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ OPTION_NAMES: dict[tuple[str, str], str] = {
 }
 
 
-class _Widths(click.ParamType):
+class _Widths(click.ParamType):  # type: ignore[type-arg]
     """One whole number, or several with commas between them."""
 
     name = "widths"

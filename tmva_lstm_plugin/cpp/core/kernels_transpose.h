@@ -7,8 +7,6 @@
 
 #include "kernels_simd.h"
 
-#include <cstdint>
-
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(Index, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -124,7 +122,7 @@ void transpose<float>(const float *__restrict u, std::size_t inputs, std::size_t
 template <class T>
 INLINE void ask_ahead(const T *row, std::size_t D)
 {
-   const std::uintptr_t ahead = reinterpret_cast<std::uintptr_t>(row) + 2 * D * sizeof(T);
+   const std::size_t ahead = reinterpret_cast<std::size_t>(row) + 2 * D * sizeof(T); // no pointer: it may lie beyond the array
    for (std::size_t byte = 0; byte < D * sizeof(T); byte += 64)
       __builtin_prefetch(reinterpret_cast<const void *>(ahead + byte));
 }
