@@ -14,7 +14,7 @@ LENGTHS = ("full", "uniform", "gibuu")
 
 @dataclass(frozen=True)
 class Case:
-    """Sizes of one case: T steps at most, D features, H hidden units, B events a batch."""
+    """Sizes of one case: T steps at most, D features, H hidden units of each layer and direction, B events a batch."""
 
     name: str
     T: int
@@ -22,24 +22,36 @@ class Case:
     H: int
     B: int
     what: str
+    layers: int = 1
+    directions: int = 1
 
     def __str__(self) -> str:
         return f"{self.name}: T {self.T}, D {self.D}, H {self.H}, B {self.B} ({self.what})"
 
     @property
+    def states(self) -> int:
+        """Numbers that a layer gives: the states of all its directions."""
+        return self.H * self.directions
+
+    @property
+    def _inputs(self) -> int:
+        """Inputs of all layers and directions, the states before a step among them."""
+        return self.directions * (self.D + (self.layers - 1) * self.states + self.layers * self.H)
+
+    @property
     def forward_flops_a_step(self) -> int:
         """Multiply-adds, counted twice, that one step of one event needs on its way forward."""
-        return 2 * 4 * self.H * (self.D + self.H)
+        return 2 * 4 * self.H * self._inputs
 
     @property
     def training_flops_a_step(self) -> int:
-        """The same for forward, dW, dU and dh; the gradient of the input is not needed."""
-        return 2 * self.forward_flops_a_step + 2 * 4 * self.H * self.H
+        """The same for forward, dW, dU and dh, and dx of the upper layers; the gradient of the features is not needed."""
+        return 2 * self.forward_flops_a_step + 2 * 4 * self.H * (self._inputs - self.directions * self.D)
 
     @property
     def n_parameters(self) -> int:
-        """W, U, b of the layer; weight and bias of the head."""
-        return 4 * self.H * (self.D + self.H + 1) + self.H + 1
+        """W, U, b of the layers; weight and bias of the head."""
+        return 4 * self.H * (self._inputs + self.layers * self.directions) + self.states + 1
 
 
 CASES = {
@@ -54,8 +66,12 @@ CASES = {
         Case("G", 20, 8, 16, 256, "small"),
         Case("H", 20, 8, 32, 256, "the package's default"),
         Case("I", 50, 16, 128, 1024, "large batch"),
+        Case("J", 20, 8, 64, 256, "two layers", layers=2),
+        Case("K", 20, 8, 64, 256, "both directions", directions=2),
     )
 }
+OF_TARGETS = "ABCDEFGHI"
+"""The cases that the targets speak of."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,13 @@ def make_trainer(case: Case, n_threads: int) -> _engine.Trainer:
     """Make a network (LSTM, last state, linear head, cross entropy) with Adam and without clipping."""
     mean, scale, none = np.zeros(case.D, np.float32), np.ones(case.D, np.float32), np.zeros(0, np.float32)
     options = {"optimizer": "adam", "learning_rate": LEARNING_RATE, "clip_norm": 0.0, "batch_size": case.B, "seed": 1}
-    return _engine.Trainer(case.D, 0, case.H, 1, mean, scale, none, none, options | {"n_threads": n_threads})
+    options |= {**layers_of(case), "n_threads": n_threads}
+    return _engine.Trainer(case.D, 0, case.H, 1, mean, scale, none, none, options)
+
+
+def layers_of(case: Case) -> dict[str, object]:
+    """Return what the engine has to know of the layers beside the width of the last."""
+    return {"lower": [case.H] * (case.layers - 1), "bidirectional": case.directions == 2}
 
 
 def training_steps(trainer: _engine.Trainer, events: Events, batches: list[NDArray[np.int64]]) -> list[Callable]:
@@ -33,7 +39,7 @@ def training_steps(trainer: _engine.Trainer, events: Events, batches: list[NDArr
 
 def split_parameters(case: Case, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Return the parts of the flat parameters by name."""
-    layout = _engine.parameter_layout(case.D, 0, case.H, 1)
+    layout = _engine.parameter_layout(case.D, 0, case.H, 1, layers_of(case))
     return {name: flat[at : at + rows * cols].reshape(rows, cols) for name, at, rows, cols in layout}
 
 
@@ -50,6 +56,7 @@ def public_scoring_call(
     sequences = Sequences.from_arrays(events.values, events.offsets, events.labels)
     # a model made by the shortest of trainings, which then gets the parameters
     two = Sequences.from_arrays(np.zeros((4, case.D)), [0, 1, 2, 3, 4], [0, 1, 0, 1])
-    model = LSTMClassifier(case.H, epochs=1, validation_fraction=0.0, n_threads=n_threads).fit(two)
+    widths, both = [case.H] * case.layers, case.directions == 2
+    model = LSTMClassifier(widths, 1, bidirectional=both, validation_fraction=0.0, n_threads=n_threads).fit(two)
     model._trainer = trainer
     return lambda: model.predict_proba(sequences)

@@ -24,18 +24,35 @@ def _gates(part: NDArray[np.float32], H: int) -> NDArray[np.float32]:
 def graph(case: Case, flat: NDArray[np.float32]) -> bytes:
     """Return the network as a serialised model: x (T, B, D), lengths (B) -> probability (B, 1)."""
     parts, H = split_parameters(case, flat), case.H
-    bias = np.concatenate([_gates(parts["lstm.b"], H).ravel(), np.zeros(4 * H, np.float32)])
     constants = {
-        "W": _gates(parts["lstm.W"], H)[None],
-        "R": _gates(parts["lstm.U"], H)[None],
-        "bias": bias[None],
-        "head_W": parts["head.W"].reshape(1, H),
+        "head_W": parts["head.W"],
         "head_b": parts["head.b"].reshape(1),
-        "first_axis": np.array([0], np.int64),
+        "all_states": np.array([0, -1], np.int64),
     }
-    nodes = [
-        helper.make_node("LSTM", ["x", "W", "R", "bias", "lengths"], ["", "last"], hidden_size=H, direction="forward"),
-        helper.make_node("Squeeze", ["last", "first_axis"], ["state"]),
+    nodes, sequence = [], "x"
+    for layer in range(1, case.layers + 1):
+        names = [f"lstm{layer if layer > 1 else ''}{direction}" for direction in ("", ".reverse")[: case.directions]]
+        halves = {"W": "W", "R": "U", "bias": "b"}
+        for what, ours in halves.items():
+            each = [_gates(parts[f"{name}.{ours}"], H) for name in names]
+            if what == "bias":
+                each = [np.concatenate([b.ravel(), np.zeros(4 * H, np.float32)]) for b in each]
+            constants[f"{what}{layer}"] = np.stack(each)
+        inputs = [sequence, *(f"{what}{layer}" for what in halves), "lengths"]
+        direction = "bidirectional" if case.directions == 2 else "forward"
+        outputs = [f"steps{layer}", f"last{layer}"]
+        nodes.append(helper.make_node("LSTM", inputs, outputs, hidden_size=H, direction=direction))
+        # (T, directions, B, H) to (T, B, directions * H)
+        sequence = f"sequence{layer}"
+        nodes.append(helper.make_node("Transpose", [outputs[0]], [f"turned{layer}"], perm=[0, 2, 1, 3]))
+        nodes.append(helper.make_node("Reshape", [f"turned{layer}", "steps_shape"], [sequence]))
+    if case.layers > 1:
+        constants["steps_shape"] = np.array([0, 0, -1], np.int64)
+    nodes = nodes[:-2]  # of the last layer only the last states are asked for
+    nodes[-1].output[0] = ""
+    nodes += [
+        helper.make_node("Transpose", [f"last{case.layers}"], ["turned"], perm=[1, 0, 2]),
+        helper.make_node("Reshape", ["turned", "all_states"], ["state"]),
         helper.make_node("Gemm", ["state", "head_W", "head_b"], ["logit"], transB=1),
         helper.make_node("Sigmoid", ["logit"], ["probability"]),
     ]

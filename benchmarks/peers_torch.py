@@ -13,35 +13,40 @@ from .ours import LEARNING_RATE, split_parameters
 
 
 class Network(torch.nn.Module):
-    """LSTM, state after the true last step, linear head."""
+    """LSTM layers, state after the true last step (of each direction), linear head."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
-        self.lstm = torch.nn.LSTM(case.D, case.H)
-        self.head = torch.nn.Linear(case.H, 1)
-        self.lstm.bias_hh_l0.requires_grad_(False)  # one bias, as ours: the second would double its learning rate
+        self.lstm = torch.nn.LSTM(case.D, case.H, num_layers=case.layers, bidirectional=case.directions == 2)
+        self.head = torch.nn.Linear(case.states, 1)
+        for name, part in self.lstm.named_parameters():
+            if name.startswith("bias_hh"):  # one bias, as ours: the second would double its learning rate
+                part.requires_grad_(False).zero_()
+
+    def _parts(self) -> list[torch.nn.Parameter]:
+        """Return the parameters in our order, which within a layer and direction is PyTorch's."""
+        return [part for part in self.parameters() if part.requires_grad]
 
     def load(self, case: Case, flat: NDArray[np.float32]) -> None:
         """Take our parameters over; the order of the gates is the same."""
-        parts = split_parameters(case, flat)
         with torch.no_grad():
-            self.lstm.weight_ih_l0.copy_(torch.from_numpy(parts["lstm.W"].copy()))
-            self.lstm.weight_hh_l0.copy_(torch.from_numpy(parts["lstm.U"].copy()))
-            self.lstm.bias_ih_l0.copy_(torch.from_numpy(parts["lstm.b"].ravel().copy()))
-            self.lstm.bias_hh_l0.zero_()
-            self.head.weight.copy_(torch.from_numpy(parts["head.W"].copy()))
-            self.head.bias.copy_(torch.from_numpy(parts["head.b"].ravel().copy()))
+            for part, ours in zip(self._parts(), split_parameters(case, flat).values(), strict=True):
+                part.copy_(torch.from_numpy(ours.copy()).reshape(part.shape))
 
     def flat(self) -> NDArray[np.float32]:
         """Return the parameters in our order."""
-        lstm = self.lstm
-        parts = (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, self.head.weight, self.head.bias)
-        return np.concatenate([part.detach().numpy().ravel() for part in parts])
+        return np.concatenate([part.detach().numpy().ravel() for part in self._parts()])
 
-    def forward(self, x: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-        """Logits (B,) of x (T, B, D) with `last` (1, B, H), each event's last step."""
-        states, _ = self.lstm(x)
-        return self.head(states.gather(0, last)[0])[:, 0]
+    def forward(self, x: torch.Tensor, last: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits (B,) of x (T, B, D) with `last` (1, B, H), each event's last step, and `lengths` (B)."""
+        if not self.lstm.bidirectional:
+            states, _ = self.lstm(x)
+            return self.head(states.gather(0, last)[0])[:, 0]
+        if (lengths == len(x)).all():
+            _, (h, _) = self.lstm(x)
+        else:  # only packed sequences begin at their own ends
+            _, (h, _) = self.lstm(torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))
+        return self.head(torch.cat([h[-2], h[-1]], dim=1))[:, 0]
 
 
 def make_optimizer(network: Network) -> torch.optim.Optimizer:
@@ -51,10 +56,10 @@ def make_optimizer(network: Network) -> torch.optim.Optimizer:
 
 
 def prepared_batch(case: Case, events: Events, batch: NDArray[np.int64]) -> tuple[torch.Tensor, ...]:
-    """Return x (T, B, D), last (1, B, H), labels (B,) as tensors."""
+    """Return x (T, B, D), last (1, B, H), lengths (B,), labels (B,) as tensors."""
     lengths = torch.from_numpy(events.lengths[batch])
     last = (lengths - 1)[None, :, None].expand(1, len(batch), case.H).contiguous()
-    return torch.from_numpy(padded(events, batch)), last, torch.from_numpy(events.labels[batch]).float()
+    return torch.from_numpy(padded(events, batch)), last, lengths, torch.from_numpy(events.labels[batch]).float()
 
 
 def training_steps(network: Network, case: Case, events: Events, batches: list[NDArray[np.int64]]) -> list[Callable]:
@@ -63,11 +68,11 @@ def training_steps(network: Network, case: Case, events: Events, batches: list[N
     loss_of = torch.nn.BCEWithLogitsLoss()
 
     def step(batch: NDArray[np.int64]) -> Callable:
-        x, last, labels = prepared_batch(case, events, batch)
+        x, last, lengths, labels = prepared_batch(case, events, batch)
 
         def run() -> None:
             optimizer.zero_grad(set_to_none=True)
-            loss_of(network(x, last), labels).backward()
+            loss_of(network(x, last, lengths), labels).backward()
             optimizer.step()
 
         return run
@@ -77,11 +82,11 @@ def training_steps(network: Network, case: Case, events: Events, batches: list[N
 
 def scoring_call(network: Network, case: Case, events: Events) -> Callable[[], NDArray[np.float32]]:
     """One call that scores all events: the probability of the signal (N,)."""
-    x, last, _ = prepared_batch(case, events, np.arange(len(events.labels)))
+    x, last, lengths, _ = prepared_batch(case, events, np.arange(len(events.labels)))
 
     def run() -> NDArray[np.float32]:
         with torch.inference_mode():
-            return torch.sigmoid(network(x, last)).numpy()
+            return torch.sigmoid(network(x, last, lengths)).numpy()
 
     return run
 
