@@ -126,7 +126,7 @@ private:
                      const WorkLimits &limits) const;
    void make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits);
    void make_dense_room(Work &work) const;
-   void make_scoring_room(std::size_t steps, Work &work) const;
+   void make_scoring_room(std::size_t steps, bool in_lanes, Work &work) const;
    void begin_states(std::size_t segment, Work &work) const;
    void load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const;
    void forward_block(const SequenceView<T> &events, Work &work) const;
@@ -140,6 +140,7 @@ private:
    void score_block(Work &work) const;
    void score_whole(const SequenceView<T> &events, Work &work) const;
    void score_single(const SequenceView<T> &events, Work &work) const;
+   void score_single_whole(const SequenceView<T> &events, Work &work) const;
 
    NetworkShape fShape;
    Standardisation<T> fFeatures, fEventFeatures;

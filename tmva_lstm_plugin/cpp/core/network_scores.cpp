@@ -17,15 +17,20 @@ constexpr std::size_t kSingles = 4;
 
 } // namespace
 
-/// Room for one block or event, whichever takes more, of up to so many steps.
+/// Room for one block (in_lanes) or event, whichever takes more, of up to so many steps.
 template <class T>
-void Network<T>::make_scoring_room(std::size_t steps, Work &work) const
+void Network<T>::make_scoring_room(std::size_t steps, bool in_lanes, Work &work) const
 {
    constexpr std::size_t L = kLanes<T>;
    make_dense_room(work);
    if (fShape.bidirectional) {
-      work.block.reserve(fStackShape, steps);
-      return;
+      if (in_lanes)
+         work.block.reserve(fStackShape, steps);
+      std::size_t most = fShape.D;
+      for (const std::size_t width : fStackShape.widths)
+         most = std::max(most, 2 * width);
+      for (AlignedArray<T> &each : work.sequences)
+         each.require(steps * most);
    }
    work.layers.resize(fStackShape.layers());
    for (std::size_t n = 0; n < fStackShape.layers(); ++n) {
@@ -125,6 +130,40 @@ void Network<T>::score_single(const SequenceView<T> &events, Work &work) const
          work.joined[j * L] = state(last, length)[j];
 }
 
+/// The same in both directions of time: layer by layer, each through all steps.
+template <class T>
+void Network<T>::score_single_whole(const SequenceView<T> &events, Work &work) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   const std::size_t D = fShape.D, length = events.length(work.events[0]);
+   work.joined.fill(T(0));
+   for (std::size_t t = 0; t < length; ++t)
+      for (std::size_t d = 0; d < D; ++d)
+         work.sequences[0][t * D + d] = (work.rows[0][t * D + d] - fFeatures.mean[d]) * fFeatures.inverse[d];
+   for (std::size_t n = 0; n < fStackShape.parts(); ++n) {
+      const LayerShape s = fStackShape.part(n);
+      const std::size_t layer = n / 2, direction = n % 2, P = round_up(s.H, kPaddedUnits), outputs = 2 * s.H;
+      const T *in = work.sequences[layer % 2].data();
+      T *out = work.sequences[(layer + 1) % 2].data();
+      T *h = work.layers[layer].inputs[0].data(), *h_next = work.layers[layer].inputs[1].data();
+      T *c = work.layers[layer].cells.data();
+      std::fill_n(h, P, T(0));
+      std::fill_n(c, P, T(0));
+      for (std::size_t step = 0; step < length; ++step) {
+         const std::size_t t = direction ? length - 1 - step : step;
+         fStack.kernels().single_forward(s, fStack.units(n), in + t * s.D, h, c, h_next);
+         std::swap(h, h_next);
+         std::copy_n(h, s.H, out + t * outputs + direction * s.H);
+      }
+      if (layer + 1 == fStackShape.layers() && !fShape.flat_steps)
+         for (std::size_t j = 0; j < s.H; ++j)
+            work.joined[(direction * s.H + j) * L] = h[j];
+   }
+   if (fShape.flat_steps)
+      for (std::size_t n = 0; n < length * fShape.states(); ++n)
+         work.joined[n * L] = work.sequences[fStackShape.layers() % 2][n];
+}
+
 template <class T>
 void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                         const WorkLimits &limits, T *out) const
@@ -137,7 +176,7 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
    const std::size_t n_threads = std::max<std::size_t>(1, std::min(limits.n_threads, blocks.count));
    room->work.resize(std::max(room->work.size(), n_threads));
    for (std::size_t thread = 0; thread < n_threads; ++thread)
-      make_scoring_room(blocks.count ? events.length(blocks.events.front()) : 0, room->work[thread]);
+      make_scoring_room(blocks.count ? events.length(blocks.events.front()) : 0, n_batch > kSingles, room->work[thread]);
    parallel_for(blocks.count, n_threads, [&](std::size_t block, std::size_t thread) {
       Work &work = room->work[thread];
       work.take(events, blocks, block);
@@ -152,7 +191,10 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
          const std::int64_t *last = work.events + work.n_lanes;
          const T *const *row = work.rows;
          for (work.n_lanes = 1; work.events < last; ++work.events, ++work.positions) {
-            score_single(events, work);
+            if (fShape.bidirectional)
+               score_single_whole(events, work);
+            else
+               score_single(events, work);
             finish();
             work.rows[0] = *++row;
          }

@@ -57,6 +57,7 @@ struct Network<T>::Work {
       AlignedArray<T> cells;     ///< [H][L]; of a single event [P]
    };
    std::vector<Layer> layers;
+   AlignedArray<T> sequences[2]; ///< of a single event in both directions: input and output of a layer at all steps
 
    /// Output k of lane e stands at outputs()[k * L + e].
    T *outputs() { return dense.back().y.data(); }

@@ -36,9 +36,8 @@ void PackedStack<T>::pack(const StackShape &shape, const T *flat, bool for_score
       const LayerShape s = shape.part(n);
       const T *W = flat, *U = W + s.rows() * s.D, *b = U + s.rows() * s.H;
       fParts[n].pack(s, W, U, b, n >= shape.directions(), n_threads);
-      const bool prepare = for_scores && !shape.bidirectional;
-      fUnits[n].require(prepare ? kernels().packed_units_size(s) : 0);
-      if (prepare)
+      fUnits[n].require(for_scores ? kernels().packed_units_size(s) : 0);
+      if (for_scores)
          kernels().pack_units(s, W, U, b, fUnits[n].data());
       flat += s.parameters();
    }

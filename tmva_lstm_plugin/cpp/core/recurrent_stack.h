@@ -49,7 +49,7 @@ public:
 
    const PackedLayer<T> &part(std::size_t n) const { return fParts[n]; }
    const Kernels<T> &kernels() const { return fParts.front().kernels(); }
-   /// Weights of a layer for single_forward(); null where they were not prepared.
+   /// Weights of a part for single_forward(); null where they were not prepared.
    const T *units(std::size_t n) const { return fUnits[n].size() ? fUnits[n].data() : nullptr; }
 
 private:
