@@ -179,18 +179,14 @@ TrainingOptions everything_on(std::size_t n_threads)
 
 TEST(the_same_bits_for_any_number_of_threads_with_all_of_it_on)
 {
-   NetworkShape shape;
-   shape.D = 5;
-   shape.E = 2;
-   shape.H = 80; // 27,000 parameters: two parts of a step
-   shape.K = 1;
+   const NetworkShape shape = make_shape(5, 2, 80, 1); // 27,000 parameters: two parts of a step
    const Events<float> events(shape, 120, 6, 3);
    std::vector<std::int64_t> train, validate;
    for (std::int64_t n = 0; n < 120; ++n)
       (n % 5 ? train : validate).push_back(n);
    std::vector<std::vector<float>> found;
    for (const std::size_t n_threads : {1, 2, 3}) {
-      Trainer<float> trainer(shape, identity<float>(shape.D), identity<float>(shape.E), everything_on(n_threads));
+      Trainer<float> trainer(shape, Standardisation<float>::identity(shape.D), Standardisation<float>::identity(shape.E), everything_on(n_threads));
       MemorySource<float> source(events.view(), train, 1, true);
       std::vector<double> rates;
       const LabelledView<float> view = events.view();
@@ -206,9 +202,10 @@ TEST(the_same_bits_for_any_number_of_threads_with_all_of_it_on)
 
 TEST(a_trainer_refuses_what_has_no_meaning)
 {
-   NetworkShape shape;
-   shape.D = shape.H = shape.K = 1;
-   const auto make = [&](const TrainingOptions &options) { Trainer<float>(shape, identity<float>(1), identity<float>(0), options); };
+   const NetworkShape shape = make_shape(1, 0, 1, 1);
+   const auto make = [&](const TrainingOptions &options) {
+      return Trainer<float>(shape, Standardisation<float>::identity(1), Standardisation<float>::identity(0), options).parameters();
+   };
    TrainingOptions o;
    o.ema_decay = 1;
    CHECK_THROWS(make(o), ArgumentError, "ema_decay is 1.000000; expected a number from 0");
