@@ -69,7 +69,7 @@ def portions(events, epoch):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as events._reader:
-        events.begin(epoch)
+        events.begin(epoch, 32)
         seen, sizes = [], []
         while (portion := events.next()) is not None:
             (values, offsets, *_), order = portion
@@ -80,7 +80,7 @@ def portions(events, epoch):
 
 def test_every_epoch_has_all_training_events_once_in_a_new_order_and_whole_batches(toy_file):
     with small_stream(toy_file) as stream:
-        events = StreamEvents(stream, use_weights=True, fraction=0.02, seed=3, batch_size=32, check=lambda: None)
+        events = StreamEvents(stream, use_weights=True, fraction=0.02, seed=3, check=lambda: None)
         prepared = events.prepare(lambda: None)
         (first, sizes), (second, _), (again, _) = (portions(events, epoch) for epoch in (1, 2, 1))
     assert len(sizes) > 2

@@ -21,6 +21,9 @@ enum class ScheduleKind {
    Plateau      ///< times decay_factor when the loss has stopped to fall (ReduceLROnPlateau)
 };
 
+/// Decay factor of Exponential where none is given: a tenth, the default of the others, would be the end after a few epochs.
+constexpr double kExponentialFactor = 0.95;
+
 struct ScheduleOptions {
    ScheduleKind kind = ScheduleKind::Constant;
    std::size_t decay_epochs = 10;
