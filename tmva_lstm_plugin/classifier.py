@@ -15,7 +15,14 @@ from . import _engine
 from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
 from .history import EpochRecord, History
 from .interruption import StopRequest
-from .optimisation import OPTIMISATION, contradictions, engine_options, unknown_names, values_out_of_range
+from .optimisation import (
+    OPTIMISATION,
+    contradictions,
+    engine_options,
+    takes_options,
+    unknown_names,
+    values_out_of_range,
+)
 from .recipe import Recipe, parse_bytes
 from .sequences import Sequences
 from .training_events import MemoryEvents, Prepared, StreamEvents
@@ -64,6 +71,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 _VOLATILE = ("n_threads", "memory_limit")
 
 
+@takes_options
 class LSTMClassifier:
     """A classifier of jagged events: one LSTM layer, its last state joined with event features, a dense head.
 

@@ -7,10 +7,11 @@ option that is None was not asked for, and has the default of the optimiser or s
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,9 +25,12 @@ __all__ = [
     "contradictions",
     "engine_options",
     "expected_text",
+    "takes_options",
     "unknown_names",
     "values_out_of_range",
 ]
+
+_Class = TypeVar("_Class", bound=type)
 
 OPTIMIZERS = ("adam", "sgd", "adamw", "rmsprop", "adagrad", "adadelta")
 SCHEDULES = ("constant", "step", "exponential", "cosine", "one_cycle", "plateau")
@@ -242,6 +246,8 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     def number(name: str, default: float) -> float:
         value = given.get(name, default)
         fits = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        if name not in OPTIMISATION:
+            fits = fits and value > 0  # epochs and the like are checked elsewhere
         return float(value) if fits else float(default)
 
     optimizer = given.get("optimizer", "adam")
@@ -254,8 +260,9 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if name == "momentum" and given[name] == 0 or name == "nesterov" and not given[name]:
                 continue
             use = "; use l2 for a penalty" if name == "weight_decay" else ""
-            yield name, (
-                f"the optimiser '{optimizer}' has none; set optimizer = {_words(option.optimizers)}, or drop {name}{use}"
+            yield (
+                name,
+                f"the optimiser '{optimizer}' has none; set optimizer = {_words(option.optimizers)}, or drop {name}{use}",
             )
         if option.schedules and schedule not in option.schedules:
             yield name, f"the schedule '{schedule}' has none; set schedule = {_words(option.schedules)}, or drop {name}"
@@ -276,33 +283,40 @@ def _schedule(
     if warmup and schedule == "one_cycle":
         yield "warmup_epochs", "the schedule 'one_cycle' has its own way up, rise_fraction; drop warmup_epochs"
     elif warmup >= epochs:
-        yield "warmup_epochs", f"a warm-up of {warmup:.0f} epochs is as long as the training, epochs = {epochs:.0f}; shorten it"
+        yield (
+            "warmup_epochs",
+            f"a warm-up of {warmup:.0f} epochs is as long as the training, epochs = {epochs:.0f}; shorten it",
+        )
         return
     if "warmup_start" in given and not warmup:
         yield "warmup_start", "there is no warm-up; set warmup_epochs, or drop warmup_start"
     left = epochs - warmup
     every = number("decay_epochs", 10)
     if schedule == "step" and every >= left:
-        yield "decay_epochs", (
-            f"a decay every {every:.0f} epochs never comes in the {left:.0f} that the schedule has; lower decay_epochs"
+        yield (
+            "decay_epochs",
+            f"a decay every {every:.0f} epochs never comes in the {left:.0f} that the schedule has; lower decay_epochs",
         )
     if schedule == "exponential" and left < 2:
         yield "schedule", "'exponential' decays between epochs, and it has one only; raise epochs"
     if schedule in ("cosine", "plateau") and number("min_learning_rate", 0) >= number("learning_rate", 3e-3):
-        yield "min_learning_rate", (
-            f"{number('min_learning_rate', 0):g} is not below learning_rate = {number('learning_rate', 3e-3):g}; lower it"
+        yield (
+            "min_learning_rate",
+            f"{number('min_learning_rate', 0):g} is not below learning_rate = {number('learning_rate', 3e-3):g}; lower it",
         )
     if schedule == "plateau":
         wait = number("plateau_patience", 5)
         if wait + 2 >= left:
-            yield "plateau_patience", (
+            yield (
+                "plateau_patience",
                 f"the learning rate falls after {wait + 2:.0f} epochs at the earliest, and the schedule has {left:.0f}; "
-                "lower plateau_patience"
+                "lower plateau_patience",
             )
         if number("patience", math.inf) <= wait + 1:
-            yield "plateau_patience", (
+            yield (
+                "plateau_patience",
                 f"with patience = {number('patience', 0):.0f} the training stops before {wait:.0f} bad epochs have lowered "
-                "the learning rate; lower plateau_patience, or raise patience"
+                "the learning rate; lower plateau_patience, or raise patience",
             )
 
 
@@ -315,16 +329,42 @@ def _batches(given: Mapping[str, Any], number: Callable[[str, float], float]) ->
         return
     epochs, every = number("epochs", math.inf), number("batch_growth_epochs", 1)
     if every >= epochs:
-        yield "batch_growth_epochs", (
-            f"batches that grow every {every:.0f} epochs never do in epochs = {epochs:.0f}; lower batch_growth_epochs"
+        yield (
+            "batch_growth_epochs",
+            f"batches that grow every {every:.0f} epochs never do in epochs = {epochs:.0f}; lower batch_growth_epochs",
         )
     if "max_batch_size" not in given:
         yield "max_batch_size", "it is missing; batch_growth needs a size at which it ends"
     elif number("max_batch_size", 0) <= number("batch_size", 64):
-        yield "max_batch_size", (
+        yield (
+            "max_batch_size",
             f"{number('max_batch_size', 0):.0f} is not above batch_size = {number('batch_size', 64):.0f}, so the batches do "
-            "not grow; raise max_batch_size, or drop batch_growth"
+            "not grow; raise max_batch_size, or drop batch_growth",
         )
+
+
+def takes_options(cls: _Class) -> _Class:
+    """Give a class whose constructor ends in ``**optimisation`` the signature it has in effect, for ``help`` and completion.
+
+    Parameters
+    ----------
+    cls : type
+
+    Returns
+    -------
+    type
+        The class itself.
+    """
+    signature = inspect.signature(cls)
+    named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    have = {p.name for p in named}
+    named += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option.default)
+        for name, option in OPTIMISATION.items()
+        if name not in have
+    ]
+    cls.__signature__ = signature.replace(parameters=named)  # type: ignore[attr-defined]
+    return cls
 
 
 def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
