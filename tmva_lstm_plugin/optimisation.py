@@ -257,7 +257,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if option is None:
             continue
         if option.optimizers and optimizer in OPTIMIZERS and optimizer not in option.optimizers:
-            if name == "momentum" and given[name] == 0 or name == "nesterov" and not given[name]:
+            if name in ("momentum", "nesterov", "weight_decay") and not given[name]:
                 continue
             use = "; use l2 for a penalty" if name == "weight_decay" else ""
             yield (
