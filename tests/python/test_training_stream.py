@@ -55,6 +55,24 @@ def test_in_file_order_a_stream_gives_the_bytes_that_memory_gives(toy_file, tmp_
     assert streamed == saved(LSTMClassifier(n_threads=1, **options).fit(events), tmp_path / "memory.xml")
 
 
+def test_batches_that_grow_and_a_schedule_are_those_of_memory_too(toy_file, tmp_path):
+    options = {
+        "hidden": 5,
+        "epochs": 3,
+        "shuffle": False,
+        "batch_size": 70,
+        "validation_fraction": 0.02,
+        "batch_growth": 1.5,
+        "max_batch_size": 130,
+        "schedule": "one_cycle",
+        "ema_decay": 0.9,
+    }
+    events = read_sequences(toy_file, **READING)
+    with small_stream(toy_file) as stream:
+        streamed = saved(LSTMClassifier(n_threads=3, **options).fit(stream), tmp_path / "stream.xml")
+    assert streamed == saved(LSTMClassifier(n_threads=1, **options).fit(events), tmp_path / "memory.xml")
+
+
 def test_a_stream_of_one_chunk_gives_the_bytes_that_memory_gives_shuffled_too(toy_file, tmp_path):
     options = {"hidden": 5, "epochs": 2}
     with stream_sequences(toy_file, memory_limit="2 GB", **READING) as stream:
