@@ -1,4 +1,7 @@
-"""Optimisers and schedules against PyTorch, value by value; moving average, clipping, growing batches against plain numpy."""
+"""Optimisers in a trainer against PyTorch; schedules, moving average, clipping and growing batches in the training loop.
+
+Against PyTorch by themselves, optimisers and schedules stand in test_optimisation_reference.py.
+"""
 
 from __future__ import annotations
 
@@ -127,128 +130,6 @@ def test_decay_changes_the_steps_of_weights_and_not_of_biases():
         moved.append(trainer.parameters)
     assert np.array_equal(moved[0][mask], moved[1][mask])
     assert (moved[0][~mask] != moved[1][~mask]).all()
-
-
-# --- schedules -------------------------------------------------------------------------------------------------------
-
-BASE, EPOCHS, PER_EPOCH = 0.04, 12, 7
-
-
-def schedules(torch, optimizer, steps, per_epoch):
-    """(our options, PyTorch's schedule, whether it goes on at every batch) for a run of so many steps."""
-    scheduler = torch.optim.lr_scheduler
-    step = {"schedule": "step", "decay_epochs": 3, "decay_factor": 0.3}
-    one_cycle = {"schedule": "one_cycle", "rise_fraction": 0.25, "start_divisor": 10.0, "end_divisor": 100.0}
-    return {
-        "constant": ({}, lambda: scheduler.ConstantLR(optimizer, factor=1), False),
-        "step": (step, lambda: scheduler.StepLR(optimizer, 3, gamma=0.3), False),
-        "exponential": ({"schedule": "exponential"}, lambda: scheduler.ExponentialLR(optimizer, 0.95), False),
-        "exponential_factor": (
-            {"schedule": "exponential", "decay_factor": 0.5},
-            lambda: scheduler.ExponentialLR(optimizer, 0.5),
-            False,
-        ),
-        "cosine": ({"schedule": "cosine"}, lambda: scheduler.CosineAnnealingLR(optimizer, steps), True),
-        "cosine_minimum": (
-            {"schedule": "cosine", "min_learning_rate": 0.01},
-            lambda: scheduler.CosineAnnealingLR(optimizer, steps, eta_min=0.01),
-            True,
-        ),
-        "one_cycle": (
-            {"schedule": "one_cycle"},
-            lambda: scheduler.OneCycleLR(optimizer, BASE, total_steps=steps, cycle_momentum=False),
-            True,
-        ),
-        "one_cycle_shape": (
-            one_cycle,
-            lambda: scheduler.OneCycleLR(
-                optimizer, BASE, total_steps=steps, pct_start=0.25, div_factor=10, final_div_factor=100, cycle_momentum=False
-            ),
-            True,
-        ),
-    }  # fmt: skip
-
-
-CASES = (
-    "constant",
-    "step",
-    "exponential",
-    "exponential_factor",
-    "cosine",
-    "cosine_minimum",
-    "one_cycle",
-    "one_cycle_shape",
-)
-
-
-def torch_rates(torch, scheduler, optimizer, count):
-    rates = []
-    for _ in range(count):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return rates
-
-
-@pytest.mark.parametrize(("epochs", "per_epoch"), [(EPOCHS, PER_EPOCH), (3, 1), (2, 1)])
-@pytest.mark.parametrize("case", CASES)
-def test_schedules_are_pytorchs_value_by_value(case, epochs, per_epoch):
-    torch = pytest.importorskip("torch")
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=BASE)
-    steps = epochs * per_epoch
-    options, scheduler, by_step = schedules(torch, optimizer, steps, per_epoch)[case]
-    expected = torch_rates(torch, scheduler(), optimizer, steps if by_step else epochs)
-    if not by_step:
-        expected = np.repeat(expected, per_epoch)
-    found = [
-        _engine.scheduled_rate({"learning_rate": BASE, **options}, n // per_epoch, n, 0, steps) for n in range(steps)
-    ]
-    # PyTorch multiplies its way along, ours are closed forms
-    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12 * BASE)
-    assert (len(set(found)) > 1) == (case != "constant" and not (case == "step" and epochs < 4))
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("one_cycle")])
-def test_a_warm_up_goes_before_any_of_them(case):
-    torch = pytest.importorskip("torch")
-    warmup_epochs = 2
-    warmup, steps = warmup_epochs * PER_EPOCH, EPOCHS * PER_EPOCH
-    first = torch.optim.SGD([torch.zeros(1)], lr=BASE)
-    linear = torch.optim.lr_scheduler.LinearLR(first, start_factor=0.2, total_iters=warmup)
-    expected = torch_rates(torch, linear, first, warmup)
-    second = torch.optim.SGD([torch.zeros(1)], lr=BASE)
-    options, scheduler, by_step = schedules(torch, second, steps - warmup, PER_EPOCH)[case]
-    rest = torch_rates(torch, scheduler(), second, steps - warmup if by_step else EPOCHS - warmup_epochs)
-    expected += rest if by_step else list(np.repeat(rest, PER_EPOCH))
-    options = {"learning_rate": BASE, "warmup_epochs": warmup_epochs, "warmup_start": 0.2, **options}
-    found = [_engine.scheduled_rate(options, n // PER_EPOCH, n, warmup, steps) for n in range(steps)]
-    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12 * BASE)
-    assert found[0] == pytest.approx(0.2 * BASE)
-
-
-@pytest.mark.parametrize(("patience", "factor", "minimum"), [(2, 0.1, 0.0), (0, 0.5, 0.003), (4, 0.3, 0.0)])
-def test_plateau_is_pytorchs_value_by_value(patience, factor, minimum):
-    torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(patience)
-    losses = np.concatenate([np.linspace(1, 0.5, 6), 0.5 - 1e-6 * np.arange(6), rng.uniform(0.4, 0.6, 40)])
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=BASE)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, patience=patience, factor=factor, min_lr=minimum, threshold=1e-4
-    )
-    expected = []
-    for loss in losses:
-        expected.append(optimizer.param_groups[0]["lr"])
-        scheduler.step(loss)
-    options = {
-        "schedule": "plateau",
-        "learning_rate": BASE,
-        "plateau_patience": patience,
-        "decay_factor": factor,
-        "min_learning_rate": minimum,
-    }
-    found = _engine.plateau_rates(options, list(losses))
-    assert found == pytest.approx(expected, rel=1e-12)
-    assert len(set(found)) > 2
 
 
 # --- the training loop -----------------------------------------------------------------------------------------------

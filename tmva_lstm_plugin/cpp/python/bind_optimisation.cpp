@@ -1,6 +1,7 @@
 /// \file
 /// The options of optimiser, schedule and what goes with them, and a schedule by itself.
 #include "bindings.h"
+#include "core/error.h"
 
 namespace {
 
@@ -19,6 +20,29 @@ std::vector<double> plateau_rates(const nb::dict &options, const std::vector<dou
       plateau.epoch_done(loss);
    }
    return rates;
+}
+
+/// Where `start` (n) is after a step along each row of `gradients` (steps, n), of the optimiser alone.
+template <class T>
+auto optimizer_steps(const nb::dict &options, const Input<T, 1> &start, const Input<T, 2> &gradients, const Input<std::uint8_t, 1> &decays)
+{
+   const std::size_t count = start.shape(0);
+   if (gradients.shape(1) != count || decays.shape(0) != count)
+      throw ArgumentError("the gradients have " + std::to_string(gradients.shape(1)) + " columns and " +
+                          std::to_string(decays.shape(0)) + " parameters are said to decay or not, expected " + std::to_string(count));
+   TrainingOptions o;
+   take_optimisation(options, o);
+   std::vector<ParameterRange> ranges;
+   for (std::size_t n = 0; n < count; ++n)
+      if (decays.data()[n])
+         ranges.emplace_back(n, n + 1);
+   Optimizer<T> optimizer(o.optimizer, count, std::move(ranges));
+   std::vector<T> parameters(start.data(), start.data() + count);
+   for (std::size_t step = 0; step < gradients.shape(0); ++step) {
+      optimizer.begin_step();
+      optimizer.step(0, count, T(1), gradients.data() + step * count, parameters.data());
+   }
+   return to_numpy(std::move(parameters), {count});
 }
 
 } // namespace
@@ -69,6 +93,9 @@ std::set<std::string> take_optimisation(const nb::dict &given, TrainingOptions &
 
 void bind_schedule(nb::module_ &m)
 {
+   constexpr const char *kSteps = "Parameters after a step of the optimiser along each gradient; where `decays` is 1, AdamW decays.";
+   m.def("optimizer_steps", &optimizer_steps<double>, "options"_a, "start"_a.noconvert(), "gradients"_a.noconvert(), "decays"_a, kSteps);
+   m.def("optimizer_steps", &optimizer_steps<float>, "options"_a, "start"_a.noconvert(), "gradients"_a.noconvert(), "decays"_a, kSteps);
    m.def(
       "scheduled_rate",
       [](const nb::dict &options, std::size_t epoch, std::size_t step, std::size_t warmup_steps, std::size_t steps) {
