@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,14 @@ from . import _engine
 from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
 from .history import EpochRecord, History
 from .interruption import StopRequest
+from .optimisation import (
+    OPTIMISATION,
+    contradictions,
+    engine_options,
+    takes_options,
+    unknown_names,
+    values_out_of_range,
+)
 from .recipe import Recipe, parse_bytes
 from .sequences import Sequences
 from .training_events import MemoryEvents, Prepared, StreamEvents
@@ -61,9 +69,6 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate": _number(lambda v: v > 0, "a number above 0"),
     "seed": _whole(0),
     "n_threads": _optional(_whole(1, 4096)),
-    "optimizer": (lambda value: value in ("adam", "sgd"), "'adam' or 'sgd'"),
-    "momentum": _number(lambda v: 0 <= v < 1, "a number from 0 to less than 1"),
-    "clip_norm": _optional(_number(lambda v: v > 0, "a number above 0")),
     "forget_bias": _number(lambda v: True, "a number"),
     "validation_fraction": _number(lambda v: 0 <= v < 1, "a number from 0 to less than 1"),
     "patience": _optional(_whole(1)),
@@ -74,6 +79,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 _VOLATILE = ("n_threads", "memory_limit")
 
 
+@takes_options
 class LSTMClassifier:
     """A classifier of jagged events: LSTM layers, the last state of the last one joined with event features, a dense head.
 
@@ -95,10 +101,10 @@ class LSTMClassifier:
         give the same model, to the bit, for any number of threads.
     n_threads : int, optional
         Threads; all processors this process may use by default.
-    optimizer : {"adam", "sgd"}
-        Adam (D. P. Kingma, J. Ba, arXiv:1412.6980) or stochastic gradient descent with momentum.
-    momentum : float
-        Momentum of SGD.
+    optimizer : {"adam", "sgd", "adamw", "rmsprop", "adagrad", "adadelta"}
+        As in PyTorch.
+    momentum : float, optional
+        Momentum of SGD (0.9) and RMSProp (0).
     clip_norm : float or None
         Gradients with a larger Euclidean norm are shortened to it; None for no limit.
     forget_bias : float
@@ -116,13 +122,16 @@ class LSTMClassifier:
         Bytes that the activations of a block of sequences may take in each thread while training, such as ``"1 GB"``.  Where
         they take more, the block is cut in time and its forward pass computed once more on the way back: the results are the
         same, to the bit.  A sequence for which that does not do either is refused.
+    **optimisation
+        All else that says how the weights move, such as ``schedule="cosine"``, ``warmup_epochs=1``, ``ema_decay=0.999``:
+        the options of :data:`tmva_lstm_plugin.optimisation.OPTIMISATION`.
 
     Attributes
     ----------
     feature_names, event_feature_names, class_names : tuple of str
         What the model was trained on.
     history : History
-        Losses of each epoch.
+        Losses and learning rate of each epoch.
     stopped_by : str or None
         None when all epochs were run, else ``"early stopping"``, ``"SIGINT"`` or ``"SIGTERM"``.
     summary : dict
@@ -133,7 +142,7 @@ class LSTMClassifier:
     Raises
     ------
     OptionError
-        Parameters that are out of range; all of them are named at once.
+        Parameters that are unknown, out of range or contradict each other; all of them are named at once.
 
     Examples
     --------
@@ -156,7 +165,7 @@ class LSTMClassifier:
         seed: int = 1,
         n_threads: int | None = None,
         optimizer: str = "adam",
-        momentum: float = 0.9,
+        momentum: float | None = None,
         clip_norm: float | None = 1.0,
         forget_bias: float = 1.0,
         validation_fraction: float = 0.1,
@@ -164,6 +173,7 @@ class LSTMClassifier:
         use_weights: bool = True,
         shuffle: bool = True,
         memory_limit: int | str = "1 GB",
+        **optimisation: Any,
     ) -> None:
         self.hidden = hidden
         self.bidirectional = bidirectional
@@ -181,7 +191,10 @@ class LSTMClassifier:
         self.use_weights = use_weights
         self.shuffle = shuffle
         self.memory_limit = memory_limit
-        self._check_parameters()
+        for name, option in OPTIMISATION.items():
+            if name not in ("optimizer", "momentum", "clip_norm"):
+                setattr(self, name, optimisation.get(name, option.default))
+        self._check_parameters(optimisation)
         self.feature_names: tuple[str, ...] = ()
         self.event_feature_names: tuple[str, ...] = ()
         self.class_names: tuple[str, ...] = ()
@@ -197,14 +210,18 @@ class LSTMClassifier:
 
     def get_params(self) -> dict[str, Any]:
         """Return the parameters of the constructor by name."""
-        return {name: getattr(self, name) for name in [*_CHECKS, "memory_limit"]}
+        return {name: getattr(self, name) for name in [*_CHECKS, *OPTIMISATION, "memory_limit"]}
 
-    def _check_parameters(self) -> None:
-        wrong = [
+    def _check_parameters(self, names: Iterable[str] = ()) -> None:
+        values = self.get_params()
+        wrong = list(unknown_names(names, values))
+        wrong += [
             f"{name} is {getattr(self, name)!r}, expected {text}"
             for name, (fits, text) in _CHECKS.items()
             if not fits(getattr(self, name))
         ]
+        wrong += values_out_of_range(values)
+        wrong += [f"{name}: {text}" for name, text in contradictions(values)]
         try:
             if parse_bytes(self.memory_limit) is None:
                 wrong.append("memory_limit is None, expected a size such as '1 GB'")
@@ -284,7 +301,7 @@ class LSTMClassifier:
                 f"fit was given {type(data).__name__}, expected Sequences (from read_sequences, Sequences.from_arrays or "
                 "Sequences.from_lists) or a SequenceStream (from stream_sequences)"
             )
-        return StreamEvents(data, **shared, batch_size=self.batch_size, check=stop.raise_if_requested)
+        return StreamEvents(data, **shared, check=stop.raise_if_requested)
 
     def _shape(self) -> tuple[int, int, int, int]:
         outputs = 1 if len(self.class_names) == 2 else len(self.class_names)
@@ -329,9 +346,7 @@ class LSTMClassifier:
             epochs=int(self.epochs),
             batch_size=int(self.batch_size),
             learning_rate=float(self.learning_rate),
-            optimizer=self.optimizer,
-            momentum=float(self.momentum),
-            clip_norm=float(self.clip_norm or 0),
+            **engine_options(self.get_params()),
             forget_bias=float(self.forget_bias),
             patience=int(self.patience or 0),
             seed=int(self.seed),
@@ -364,6 +379,7 @@ class LSTMClassifier:
                 epochs=int(self.epochs),
                 loss=result.loss,
                 validation_loss=result.validation_loss,
+                learning_rate=result.learning_rate,
                 seconds=seconds,
                 events_per_second=result.events / seconds,
                 best=result.best,

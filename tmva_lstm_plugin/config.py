@@ -10,11 +10,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticCustomError
 
 from .errors import OptionError, near_miss
+from .optimisation import OPTIMISATION, Option, contradictions, expected_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -129,9 +131,7 @@ class InputConfig(_Section):
         return self.model_dump(exclude=left_out)
 
 
-class ModelConfig(_Section):
-    """Section ``[model]``: the network and its training, the parameters of :class:`LSTMClassifier`."""
-
+class _ModelKeys(_Section):
     hidden: Widths = _key(
         32,
         "Number of hidden units; a list for layers on top of each other.",
@@ -147,11 +147,6 @@ class ModelConfig(_Section):
     n_threads: int | None = _key(
         None, "Threads; all cores if not given.", "a whole number from 1 to 4095", ge=1, lt=4096
     )
-    optimizer: Literal["adam", "sgd"] = _key("adam", "The optimiser.", "'adam' or 'sgd'")
-    momentum: float = _key(0.9, "Momentum of the optimiser 'sgd'.", "a number from 0 to less than 1", ge=0, lt=1)
-    clip_norm: Annotated[float | None, BeforeValidator(_zero_is_none)] = _key(
-        1.0, "Largest norm of a gradient, longer ones are shortened; 0 for no limit.", "a number, at least 0", gt=0
-    )
     forget_bias: float = _key(1.0, "Initial bias of the forget gate.", "a number")
     validation_fraction: float = _key(
         0.1, "Part of the training events that watches the training.", "a number from 0 to less than 1", ge=0, lt=1
@@ -162,6 +157,41 @@ class ModelConfig(_Section):
     use_weights: bool = _key(True, "Train with the event weights, if there are any.", "true or false")
     shuffle: bool = _key(True, "Draw the events in a new order each epoch.", "true or false")
     memory_limit: MemoryLimit = _key("1 GB", "Memory for the training itself.", "a size such as '1 GB', or bytes")
+    clip_norm: Annotated[float | None, BeforeValidator(_zero_is_none)] = _key(
+        1.0, "Largest norm of a gradient, longer ones are shortened; 0 for no limit.", "a number, at least 0", gt=0
+    )
+
+
+def _optimisation_key(option: Option) -> tuple[Any, Any]:
+    """Declare the key of an option that the classifier's table has."""
+    kind = Literal[option.kind] if isinstance(option.kind, tuple) else option.kind | None
+
+    def checked(value: Any) -> Any:
+        if not option.accepts(value):
+            raise PydanticCustomError("out_of_range", "out of range")
+        return value
+
+    expected = expected_text(option).lower() if option.kind is bool else expected_text(option)
+    text = option.meaning
+    if option.optimizers or option.schedules:
+        text += f" For {', '.join(option.optimizers or option.schedules)}."
+    text += f"  [default: {option.default_text}]" if option.default_text else ""
+    return Annotated[kind, BeforeValidator(checked)], _key(option.default, text, expected)
+
+
+if TYPE_CHECKING:
+
+    class ModelConfig(_ModelKeys):
+        """Section ``[model]``: the network and its training, the parameters of :class:`LSTMClassifier`."""
+
+else:
+    ModelConfig = create_model(
+        "ModelConfig",
+        __base__=_ModelKeys,
+        __doc__="Section ``[model]``: the network and its training, the parameters of :class:`LSTMClassifier`.",
+        __module__=__name__,
+        **{name: _optimisation_key(option) for name, option in OPTIMISATION.items() if name != "clip_norm"},
+    )
 
 
 class OutputConfig(_Section):
@@ -415,8 +445,8 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
         yield f"{where('input', 'classes')}: the table label has other classes, {_shown(list(label))}; drop classes"
     if model.get("use_weights") is True and "weight" not in reading:
         yield f"{where('model', 'use_weights')}: there are no weights to use; set input.weight, or drop use_weights"
-    if "momentum" in model and model.get("optimizer", "adam") == "adam":
-        yield f"{where('model', 'momentum')}: the optimiser 'adam' has none; set optimizer = 'sgd', or drop momentum"
+    for name, text in contradictions({"epochs": 15} | dict(model)):
+        yield f"{where('model', name)}: {text}"
     if "patience" in model and model.get("validation_fraction") == 0:
         yield (
             f"{where('model', 'patience')}: stopping early needs validation events; "

@@ -23,6 +23,8 @@ class EpochRecord:
         Mean cross entropy over the epoch's batches, while the weights moved.
     validation_loss : float
         Mean cross entropy over the validation part after the epoch; NaN without one.
+    learning_rate : float
+        Of the epoch's last batch.
     seconds : float
         Time the epoch took.
     events_per_second : float
@@ -35,6 +37,7 @@ class EpochRecord:
     epochs: int
     loss: float
     validation_loss: float
+    learning_rate: float
     seconds: float
     events_per_second: float
     best: bool
@@ -47,10 +50,13 @@ class History:
     Attributes
     ----------
     columns : dict of list
-        ``epoch``, ``loss`` and ``validation_loss`` (NaN without validation), one entry an epoch.
+        ``epoch``, ``loss``, ``validation_loss`` (NaN without validation) and ``learning_rate``, one entry an epoch.  In models
+        of earlier versions the last is missing.
     """
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {"epoch": [], "loss": [], "validation_loss": []})
+    columns: dict[str, list[Any]] = field(
+        default_factory=lambda: {"epoch": [], "loss": [], "validation_loss": [], "learning_rate": []}
+    )
 
     def __len__(self) -> int:
         return len(self.columns["epoch"])

@@ -13,10 +13,13 @@ import numpy as np
 from . import __version__, _engine
 from .classifier import _VOLATILE, History, LSTMClassifier
 from .errors import ModelFileError, OptionError
+from .optimisation import OPTIMISATION
 from .preprocessing import FeatureSummary
 from .recipe import Recipe
 
 __all__ = ["document_of", "model_of"]
+
+_UNSAID = {name for name, option in OPTIMISATION.items() if option.default is None}
 
 # A document's tree: (name, attributes, text, children).
 _Tree = tuple[str, list[tuple[str, str]], str, list[Any]]
@@ -53,7 +56,11 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
     recipe = "" if model.recipe is None else json.dumps(model.recipe.to_dict(), sort_keys=True)
     document.recipe = ("Recipe", [("Format", "json")] if recipe else [], recipe, [])
     parameters = model.get_params()
-    document.options = _attributes("Options", {k: v for k, v in parameters.items() if k not in _VOLATILE})
+    # of how the weights moved, only what was asked for: the rest is off, or the default of the optimiser
+    document.options = _attributes(
+        "Options",
+        {k: v for k, v in parameters.items() if k not in _VOLATILE and (v is not None or k not in _UNSAID)},
+    )
     columns: list[_Tree] = [
         ("Column", [("Name", name)], " ".join(repr(value) for value in values), [])
         for name, values in model.history.columns.items()
@@ -125,6 +132,9 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
         for name, default in model.get_params().items():
             if name in options and name not in (*_VOLATILE, "hidden", "bidirectional"):
                 setattr(model, name, _value(options[name], default))
+        # files of earlier versions have a momentum with every optimiser
+        if model.momentum is not None and model.optimizer not in OPTIMISATION["momentum"].optimizers:
+            model.momentum = None
         model._check_parameters()
         if document.recipe[2]:
             model.recipe = Recipe.from_dict(json.loads(document.recipe[2]))
@@ -170,5 +180,8 @@ def _value(text: str, default: Any) -> Any:
         return {"True": True, "False": False}[text]
     if isinstance(default, str):
         return text
-    # an option that is None by default is a whole number
-    return float(text) if isinstance(default, float) else int(text)
+    if default is None and text in ("True", "False"):
+        return text == "True"
+    # an option that is None by default may be any number
+    whole = isinstance(default, int) or default is None and text.lstrip("-").isdigit()
+    return int(text) if whole else float(text)

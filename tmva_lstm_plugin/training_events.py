@@ -208,8 +208,6 @@ class StreamEvents:
         Whether event weights count.
     fraction, seed
         Validation part and where it is drawn from.
-    batch_size : int
-        Events of a batch.
     check : callable
         Called between chunks; may raise to stop.
     """
@@ -221,12 +219,11 @@ class StreamEvents:
         use_weights: bool,
         fraction: float,
         seed: int,
-        batch_size: int,
         check: Callable[[], None],
     ) -> None:
         self.stream = stream
         self.use_weights = use_weights and stream.has_weights
-        self._seed, self._batch = seed, batch_size
+        self._seed = seed
         self._shuffle = True
         self._buffer_bytes = stream.memory_limit // 4
         self._source = f"{stream.files[0]}{' and others' if len(stream.files) > 1 else ''}"
@@ -312,15 +309,19 @@ class StreamEvents:
 
     # what the core asks for, see EpochSource in core/trainer.h
 
-    def begin(self, epoch: int) -> None:
-        """Begin an epoch."""
-        self._portions = self._epoch(epoch)
+    def epoch_events(self) -> int:
+        """Return how many events an epoch has."""
+        return int(np.count_nonzero(self._roles.trains))
+
+    def begin(self, epoch: int, batch_size: int) -> None:
+        """Begin an epoch, in batches of this size."""
+        self._portions = self._epoch(epoch, batch_size)
 
     def next(self) -> tuple[tuple[Any, ...], NDArray[np.int64]] | None:
         """Return the next portion and the order of its events, or None when the epoch is over."""
         return next(self._portions, None)
 
-    def _epoch(self, epoch: int) -> Iterator[tuple[tuple[Any, ...], NDArray[np.int64]]]:
+    def _epoch(self, epoch: int, batch_size: int) -> Iterator[tuple[tuple[Any, ...], NDArray[np.int64]]]:
         order = np.arange(self.stream.n_chunks, dtype=np.int64)
         if self._shuffle:
             order = _engine.shuffled(order, self._seed, "chunks", epoch)
@@ -340,7 +341,7 @@ class StreamEvents:
                 picked = _engine.shuffled(picked, self._seed, "events", epoch + (portion << 20))
             portion += 1
             # only whole batches, so that batches do not depend on the portions; the rest joins the next portion
-            whole = len(picked) if last else len(picked) // self._batch * self._batch
+            whole = len(picked) if last else len(picked) // batch_size * batch_size
             if whole:
                 yield as_arrays(events, use_weights=self.use_weights), np.ascontiguousarray(picked[:whole])
             if whole < len(picked):

@@ -140,6 +140,8 @@ TEST(penalties_momentum_and_the_plain_kernels_take_none_either)
    const Events<float> events(shape, kEvents, kLongest, 3);
    TrainingOptions options;
    options.l1 = options.l2 = 1e-3;
+   options.clip_value = 0.1;
+   options.ema_decay = 0.9;
    options.optimizer.kind = OptimizerKind::Sgd;
    std::size_t count = 0;
    const char *const *names = available_kernels(count);

@@ -149,7 +149,6 @@ TEST(single_complaints)
    CHECK(has(complaint(strings("5|3", "LSTM|10,DENSE|2|LINEAR")), "the last layer has width 2, expected 1"));
    CHECK(has(complaint(strings("5|3", "LSTM|10,DENSE|1|TANH")), "the last layer is TANH, expected LINEAR"));
    CHECK(has(complaint(strings("5|3", "DENSE|10|TANH,LINEAR")), "expected LSTM|H|D|T|0|1"));
-   CHECK(has(complaint(strings("5|3", "", "Optimizer=RMSPROP")), "RMSPROP is not offered; choose ADAM or SGD"));
    CHECK(has(complaint(strings("5|3", "", "BatchSize")), "'BatchSize' has no value"));
    CHECK(complaint(strings("5|3", "LSTM|10|3|5|0|0,DENSE|RELU|8,DENSE|1|LINEAR")) == "none");
 }

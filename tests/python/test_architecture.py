@@ -24,7 +24,7 @@ STAGES = {
         "reading_arguments streaming"
     ),
     "toys": "_toys testing",
-    "training": "preprocessing history interruption lstm training_events classifier",
+    "training": "optimisation preprocessing history interruption lstm training_events classifier",
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",

@@ -252,13 +252,13 @@ def test_saving_where_nothing_can_be_written(tmp_path):
 def test_all_wrong_parameters_are_named_at_once():
     with pytest.raises(OptionError) as caught:
         LSTMClassifier(
-            hidden=0, epochs=2.5, learning_rate=-1, optimizer="adamw", validation_fraction=1, memory_limit="much"
+            hidden=0, epochs=2.5, learning_rate=-1, optimizer="adaam", validation_fraction=1, memory_limit="much"
         )
     for part in (
         "hidden is 0",
         "epochs is 2.5",
         "learning_rate is -1",
-        "'adam' or 'sgd'",
+        "optimizer is 'adaam', expected 'adam', 'sgd', 'adamw', 'rmsprop', 'adagrad' or 'adadelta'",
         "validation_fraction is 1",
         "much",
     ):

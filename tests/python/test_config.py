@@ -180,7 +180,7 @@ def test_one_error_is_counted_as_one():
         ("model", "learning_rate", float("inf"), "found inf, expected a number greater than 0"),
         ("model", "seed", -1, "found -1, expected a whole number from 0 to"),
         ("model", "n_threads", 0, "found 0, expected a whole number from 1 to 4095"),
-        ("model", "optimizer", "adm", "found 'adm', expected 'adam' or 'sgd'"),
+        ("model", "optimizer", "adm", "found 'adm', expected 'adam', 'sgd', 'adamw', 'rmsprop', 'adagrad' or"),
         ("model", "validation_fraction", 1, "found 1, expected a number from 0 to less than 1"),
         ("model", "hidden", 2**16, "found 65536, expected a whole number from 1 to 65535"),
         ("model", "clip_norm", -1, "found -1, expected a number, at least 0"),

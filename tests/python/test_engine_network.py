@@ -403,8 +403,8 @@ def test_wrong_arguments():
     one, none = np.ones(1), np.empty(0)
     with pytest.raises(InputError, match="standardisation of 1 features and 0 event features given for 2 and 0"):
         _engine.Trainer64(2, 0, 3, 1, one, one, none, none, {})
-    with pytest.raises(InputError, match="optimizer is 'rmsprop', expected 'adam' or 'sgd'"):
-        make_trainer(SHAPES[1], optimizer="rmsprop")
+    with pytest.raises(InputError, match="optimizer is 'rmspropp', expected one of 'adam', 'sgd'"):
+        make_trainer(SHAPES[1], optimizer="rmspropp")
     with pytest.raises(InputError, match="batch_size is 0; expected at least 1"):
         make_trainer(SHAPES[1], batch_size=0)
     trainer = make_trainer(SHAPES[1])

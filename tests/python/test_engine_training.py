@@ -220,7 +220,11 @@ def test_portions_are_the_same_as_memory():
     begun = []
 
     class Source:
-        def begin(self, epoch):
+        def epoch_events(self):
+            return 45
+
+        def begin(self, epoch, batch_size):
+            assert batch_size == 8
             begun.append(epoch)
             self.cuts = [(0, 16), (16, 24), (24, 45)]
 
@@ -286,7 +290,10 @@ def test_exceptions_of_callbacks_come_through(where):
         raise Stop
 
     class Source:
-        def begin(self, epoch):
+        def epoch_events(self):
+            return 45
+
+        def begin(self, epoch, batch_size):
             pass
 
         next = stop

@@ -23,6 +23,7 @@ def record(epoch=3, epochs=15, loss=0.12341, validation=0.13009, best=True):
         epochs=epochs,
         loss=loss,
         validation_loss=validation,
+        learning_rate=0.003,
         seconds=0.5,
         events_per_second=12345.4,
         best=best,
@@ -35,8 +36,8 @@ def test_one_aligned_line_an_epoch():
         progress(record())
         progress(record(epoch=12, best=False))
     assert stream.getvalue().splitlines() == [
-        "epoch  3/15  loss 0.1234  validation 0.1301  12345 events/s  best",
-        "epoch 12/15  loss 0.1234  validation 0.1301  12345 events/s",
+        "epoch  3/15  loss 0.1234  validation 0.1301  rate 0.003  12345 events/s  best",
+        "epoch 12/15  loss 0.1234  validation 0.1301  rate 0.003  12345 events/s",
     ]
 
 
@@ -44,7 +45,7 @@ def test_one_aligned_line_an_epoch():
 def test_without_validation_nothing_is_said_of_it(missing):
     stream = io.StringIO()
     LineProgress(stream)(record(validation=missing, best=False))
-    assert stream.getvalue() == "epoch  3/15  loss 0.1234  12345 events/s\n"
+    assert stream.getvalue() == "epoch  3/15  loss 0.1234  rate 0.003  12345 events/s\n"
 
 
 def test_lines_do_not_wait_in_a_buffer(tmp_path):
@@ -97,7 +98,7 @@ with EntryProgress("reading it") as progress:
 with make_progress(title="training it") as progress:
     for epoch in (1, 2):
         progress(SimpleNamespace(epoch=epoch, epochs=2, loss=0.5, validation_loss=0.25, seconds=1.0,
-                                 events_per_second=321.0, best=True))
+                                 events_per_second=321.0, learning_rate=3e-3, best=True))
 """
 
 
@@ -119,5 +120,5 @@ def test_bar_on_a_real_terminal():
     assert "2/2" in plain
     assert "reading it" in plain
     assert "5/7" in plain
-    assert "loss 0.5000  validation 0.2500  321 events/s" in plain
+    assert "loss 0.5000  validation 0.2500  rate 0.003  321 events/s" in plain
     assert shown.rstrip().endswith(b"\x1b[?25h")  # the cursor is given back

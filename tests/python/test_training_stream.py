@@ -55,6 +55,24 @@ def test_in_file_order_a_stream_gives_the_bytes_that_memory_gives(toy_file, tmp_
     assert streamed == saved(LSTMClassifier(n_threads=1, **options).fit(events), tmp_path / "memory.xml")
 
 
+def test_batches_that_grow_and_a_schedule_are_those_of_memory_too(toy_file, tmp_path):
+    options = {
+        "hidden": 5,
+        "epochs": 3,
+        "shuffle": False,
+        "batch_size": 70,
+        "validation_fraction": 0.02,
+        "batch_growth": 1.5,
+        "max_batch_size": 130,
+        "schedule": "one_cycle",
+        "ema_decay": 0.9,
+    }
+    events = read_sequences(toy_file, **READING)
+    with small_stream(toy_file) as stream:
+        streamed = saved(LSTMClassifier(n_threads=3, **options).fit(stream), tmp_path / "stream.xml")
+    assert streamed == saved(LSTMClassifier(n_threads=1, **options).fit(events), tmp_path / "memory.xml")
+
+
 def test_a_stream_of_one_chunk_gives_the_bytes_that_memory_gives_shuffled_too(toy_file, tmp_path):
     options = {"hidden": 5, "epochs": 2}
     with stream_sequences(toy_file, memory_limit="2 GB", **READING) as stream:
@@ -69,7 +87,7 @@ def portions(events, epoch):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as events._reader:
-        events.begin(epoch)
+        events.begin(epoch, 32)
         seen, sizes = [], []
         while (portion := events.next()) is not None:
             (values, offsets, *_), order = portion
@@ -80,7 +98,7 @@ def portions(events, epoch):
 
 def test_every_epoch_has_all_training_events_once_in_a_new_order_and_whole_batches(toy_file):
     with small_stream(toy_file) as stream:
-        events = StreamEvents(stream, use_weights=True, fraction=0.02, seed=3, batch_size=32, check=lambda: None)
+        events = StreamEvents(stream, use_weights=True, fraction=0.02, seed=3, check=lambda: None)
         prepared = events.prepare(lambda: None)
         (first, sizes), (second, _), (again, _) = (portions(events, epoch) for epoch in (1, 2, 1))
     assert len(sizes) > 2

@@ -281,7 +281,8 @@ def keys_of_the_method(folder):
 
 def test_monitoring_histograms_are_in_the_output_file(folder):
     keys = keys_of_the_method(folder)
-    assert {"LSTM_trainingLoss", "LSTM_validationLoss", "MVA_LSTM_S", "MVA_LSTM_B", "MVA_LSTM_rejBvsS"} <= keys
+    assert {"LSTM_trainingLoss", "LSTM_validationLoss", "LSTM_learningRate"} <= keys
+    assert {"MVA_LSTM_S", "MVA_LSTM_B", "MVA_LSTM_rejBvsS"} <= keys
 
 
 def test_training_histories_are_in_the_output_file(folder, needs):
@@ -323,8 +324,13 @@ print("BOOKED")
         ),
         ("InputLayout=3|2:Length=lenght", ["Length=lenght is neither a variable nor a spectator; did you mean 'length'"]),
         (
-            "InputLayout=3|2:TrainingStrategy=DropConfig=0.5,Optimizer=RMSPROP",
-            ["dropout is not offered", "RMSPROP is not offered"],
+            "InputLayout=3|2:TrainingStrategy=DropConfig=0.5,Optimizer=RMSPROB,EmaDecay=1|Schedule=STEP,DecayEpochs=60,Nesterov=T",
+            [
+                "dropout is not offered",
+                "phase 1: Optimizer=RMSPROB is unknown; did you mean 'RMSPROP'?",
+                "EmaDecay=1, expected",
+                "phase 2: Nesterov belongs to Optimizer=SGD, not to ADAM",
+            ],
         ),
     ],
 )  # fmt: skip

@@ -1,15 +1,60 @@
 #include "optimizer.h"
 
+#include "error.h"
+
+#include <algorithm>
 #include <cmath>
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
-template <class T>
-Optimizer<T>::Optimizer(OptimizerOptions options, std::size_t parameters)
-   : fOptions(options), fFirst(parameters, T(0)),
-     fSecond(options.kind == OptimizerKind::Adam ? parameters : 0, T(0))
+OptimizerKind optimizer_from_name(const std::string &name)
 {
+   constexpr std::pair<const char *, OptimizerKind> kNames[] = {
+      {"adam", OptimizerKind::Adam},       {"sgd", OptimizerKind::Sgd},         {"adamw", OptimizerKind::AdamW},
+      {"rmsprop", OptimizerKind::RmsProp}, {"adagrad", OptimizerKind::Adagrad}, {"adadelta", OptimizerKind::Adadelta}};
+   std::string all;
+   for (const auto &[known, kind] : kNames) {
+      if (name == known)
+         return kind;
+      all.append(all.empty() ? "'" : ", '").append(known).append("'");
+   }
+   throw ArgumentError("optimizer is '" + name + "', expected one of " + all);
+}
+
+OptimizerOptions default_options(OptimizerKind kind)
+{
+   OptimizerOptions options;
+   options.kind = kind;
+   if (kind != OptimizerKind::Sgd)
+      options.momentum = 0;
+   switch (kind) {
+   case OptimizerKind::AdamW: options.weight_decay = 0.01; break;
+   case OptimizerKind::RmsProp: options.rho = 0.99; break;
+   case OptimizerKind::Adagrad: options.epsilon = 1e-10; break;
+   case OptimizerKind::Adadelta: options.epsilon = 1e-6; break;
+   case OptimizerKind::Adam:
+   case OptimizerKind::Sgd: break;
+   }
+   return options;
+}
+
+namespace {
+
+bool has_first(const OptimizerOptions &options)
+{
+   return options.kind == OptimizerKind::RmsProp ? options.momentum > 0 : options.kind != OptimizerKind::Adagrad;
+}
+
+} // namespace
+
+template <class T>
+Optimizer<T>::Optimizer(OptimizerOptions options, std::size_t parameters, std::vector<ParameterRange> weights)
+   : fOptions(options), fWeights(std::move(weights)), fFirst(has_first(options) ? parameters : 0, T(0)),
+     fSecond(options.kind != OptimizerKind::Sgd ? parameters : 0, T(0))
+{
+   if (options.weight_decay != 0 && options.kind != OptimizerKind::AdamW)
+      throw ArgumentError("weight_decay belongs to AdamW; other optimisers take l2, which enters the gradient");
 }
 
 template <class T>
@@ -18,30 +63,85 @@ void Optimizer<T>::begin_step()
    ++fSteps;
    const double n_steps = static_cast<double>(fSteps);
    fRate = static_cast<T>(fOptions.learning_rate);
-   if (fOptions.kind == OptimizerKind::Adam) {
+   fKeep = static_cast<T>(1 - fOptions.learning_rate * fOptions.weight_decay);
+   if (fOptions.kind == OptimizerKind::Adam || fOptions.kind == OptimizerKind::AdamW) {
       fRate = static_cast<T>(fOptions.learning_rate / (1 - std::pow(fOptions.beta1, n_steps)));
       fInverseRoot = static_cast<T>(1 / std::sqrt(1 - std::pow(fOptions.beta2, n_steps)));
    }
 }
 
 template <class T>
+void Optimizer<T>::decay(std::size_t first, std::size_t last, T *parameters) const
+{
+   const T keep = fKeep;
+   for (const auto &[begin, end] : fWeights)
+      for (std::size_t n = std::max(first, begin); n < std::min(last, end); ++n)
+         parameters[n] *= keep;
+}
+
+template <class T>
 void Optimizer<T>::step(std::size_t first, std::size_t last, T scale, const T *__restrict gradient, T *__restrict parameters)
 {
    T *__restrict moment = fFirst.data();
-   if (fOptions.kind == OptimizerKind::Sgd) {
-      const T rate = fRate, momentum = static_cast<T>(fOptions.momentum);
+   T *__restrict square = fSecond.data();
+   const T rate = fRate, epsilon = static_cast<T>(fOptions.epsilon), momentum = static_cast<T>(fOptions.momentum);
+   const T rho = static_cast<T>(fOptions.rho), keep = static_cast<T>(1 - fOptions.rho);
+   switch (fOptions.kind) {
+   case OptimizerKind::Sgd:
+      if (fOptions.nesterov)
+         for (std::size_t n = first; n < last; ++n) {
+            const T g = scale * gradient[n];
+            moment[n] = momentum * moment[n] + g;
+            parameters[n] -= rate * (g + momentum * moment[n]);
+         }
+      else
+         for (std::size_t n = first; n < last; ++n) {
+            moment[n] = momentum * moment[n] + scale * gradient[n];
+            parameters[n] -= rate * moment[n];
+         }
+      return;
+   case OptimizerKind::RmsProp:
+      if (fOptions.momentum > 0)
+         for (std::size_t n = first; n < last; ++n) {
+            const T g = scale * gradient[n];
+            square[n] = rho * square[n] + keep * g * g;
+            moment[n] = momentum * moment[n] + g / (std::sqrt(square[n]) + epsilon);
+            parameters[n] -= rate * moment[n];
+         }
+      else
+         for (std::size_t n = first; n < last; ++n) {
+            const T g = scale * gradient[n];
+            square[n] = rho * square[n] + keep * g * g;
+            parameters[n] -= rate * g / (std::sqrt(square[n]) + epsilon);
+         }
+      return;
+   case OptimizerKind::Adagrad:
       for (std::size_t n = first; n < last; ++n) {
-         moment[n] = momentum * moment[n] + scale * gradient[n];
-         parameters[n] -= rate * moment[n];
+         const T g = scale * gradient[n];
+         square[n] += g * g;
+         parameters[n] -= rate * g / (std::sqrt(square[n]) + epsilon);
       }
       return;
+   case OptimizerKind::Adadelta:
+      for (std::size_t n = first; n < last; ++n) {
+         const T g = scale * gradient[n];
+         square[n] = rho * square[n] + keep * g * g;
+         const T move = std::sqrt(moment[n] + epsilon) / std::sqrt(square[n] + epsilon) * g;
+         moment[n] = rho * moment[n] + keep * move * move;
+         parameters[n] -= rate * move;
+      }
+      return;
+   case OptimizerKind::AdamW:
+      if (fOptions.weight_decay != 0)
+         decay(first, last, parameters);
+      break;
+   case OptimizerKind::Adam: break;
    }
    // m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  p -= rate m^ / (sqrt(v^) + epsilon), where ^ divides by
    // 1 - beta^steps. Folded: rate m / (1 - beta1^n) / (sqrt(v) / sqrt(1 - beta2^n) + epsilon)
-   T *__restrict square = fSecond.data();
    const T beta1 = static_cast<T>(fOptions.beta1), beta2 = static_cast<T>(fOptions.beta2);
    const T keep1 = static_cast<T>(1 - fOptions.beta1), keep2 = static_cast<T>(1 - fOptions.beta2);
-   const T rate = fRate, inverse_root = fInverseRoot, epsilon = static_cast<T>(fOptions.epsilon);
+   const T inverse_root = fInverseRoot;
    for (std::size_t n = first; n < last; ++n) {
       const T g = scale * gradient[n];
       moment[n] = beta1 * moment[n] + keep1 * g;
@@ -79,10 +179,32 @@ double clipped(const T *gradient, std::size_t count, double factor, double large
    return factor;
 }
 
+template <class T>
+void clip_values(T *gradient, std::size_t count, double factor, double largest)
+{
+   const T by = static_cast<T>(factor), limit = static_cast<T>(largest);
+   for (std::size_t n = 0; n < count; ++n) {
+      const T g = by * gradient[n];
+      gradient[n] = g > limit ? limit : g < -limit ? -limit : g; // what is not a number stays so, and is told as a divergence
+   }
+}
+
+template <class T>
+void move_average(std::size_t first, std::size_t last, double decay, const T *__restrict parameters, T *__restrict average)
+{
+   const T keep = static_cast<T>(decay), take = static_cast<T>(1 - decay);
+   for (std::size_t n = first; n < last; ++n)
+      average[n] = keep * average[n] + take * parameters[n];
+}
+
 template class Optimizer<float>;
 template class Optimizer<double>;
 template double clipped(const float *, std::size_t, double, double);
 template double clipped(const double *, std::size_t, double, double);
+template void clip_values(float *, std::size_t, double, double);
+template void clip_values(double *, std::size_t, double, double);
+template void move_average(std::size_t, std::size_t, double, const float *, float *);
+template void move_average(std::size_t, std::size_t, double, const double *, double *);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

@@ -18,7 +18,7 @@ MemorySource<T>::MemorySource(LabelledView<T> events, std::vector<std::int64_t> 
 }
 
 template <class T>
-void MemorySource<T>::begin(std::size_t epoch)
+void MemorySource<T>::begin(std::size_t epoch, std::size_t) // all in one portion, which any batch size suits
 {
    fOrder = fUse;
    if (fShuffle)
@@ -36,24 +36,46 @@ bool MemorySource<T>::next(Portion<T> &portion)
    return true;
 }
 
-template <class T>
-Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features,
-                    TrainingOptions options)
-   : fOptions(options), fLayout(parameter_layout(shape)), fNetwork(shape, std::move(features), std::move(event_features)),
-     fOptimizer(options.optimizer, shape.parameters()), fParameters(shape.parameters()), fGradient(shape.parameters())
-{
-   if (options.batch_size == 0)
-      throw ArgumentError("batch_size is 0; expected at least 1");
-   initialise();
-   fNetwork.set_parameters(fParameters.data());
-}
-
 namespace {
 
 bool is_bias(const ParameterView &view)
 {
    return view.name.size() > 2 && view.name.compare(view.name.size() - 2, 2, ".b") == 0;
 }
+
+/// What decays: weights, not biases, as for the penalties.
+std::vector<ParameterRange> weight_ranges(const std::vector<ParameterView> &layout)
+{
+   std::vector<ParameterRange> ranges;
+   for (const ParameterView &view : layout)
+      if (!is_bias(view))
+         ranges.emplace_back(view.offset, view.offset + view.rows * view.columns);
+   std::sort(ranges.begin(), ranges.end());
+   return ranges;
+}
+
+} // namespace
+
+template <class T>
+Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features,
+                    TrainingOptions options)
+   : fOptions(options), fLayout(parameter_layout(shape)), fNetwork(shape, std::move(features), std::move(event_features)),
+     fOptimizer(options.optimizer, shape.parameters(), weight_ranges(fLayout)), fParameters(shape.parameters()),
+     fGradient(shape.parameters()), fAverage(options.ema_decay > 0 ? shape.parameters() : 0)
+{
+   if (options.batch_size == 0)
+      throw ArgumentError("batch_size is 0; expected at least 1");
+   if (!(options.ema_decay >= 0 && options.ema_decay < 1))
+      throw ArgumentError("ema_decay is " + std::to_string(options.ema_decay) + "; expected a number from 0 to less than 1");
+   if (!(options.growth.factor >= 1))
+      throw ArgumentError("batch_growth is " + std::to_string(options.growth.factor) + "; expected a number of at least 1");
+   if (options.schedule.decay_epochs == 0 || options.growth.epochs == 0)
+      throw ArgumentError("decay_epochs or batch_growth_epochs is 0; expected at least 1");
+   initialise();
+   fNetwork.set_parameters(fParameters.data());
+}
+
+namespace {
 
 /// Two uniform draws to a normal one (G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29 (1958) 610).
 double normal(const RandomStream &random, std::uint64_t index)
@@ -107,6 +129,7 @@ void Trainer<T>::set_parameters(std::vector<T> flat)
       throw ArgumentError(std::to_string(flat.size()) + " parameters given, expected " +
                           std::to_string(fParameters.size()));
    fParameters = std::move(flat);
+   fHasAverage = false;
    fNetwork.set_parameters(fParameters.data());
 }
 
@@ -125,14 +148,41 @@ LossSum Trainer<T>::train_batch(const LabelledView<T> &events, const std::int64_
       add_penalty();
       scale = 1;
    }
-   const T factor = static_cast<T>(clipped(fGradient.data(), fGradient.size(), scale, fOptions.clip_norm));
+   if (fOptions.clip_value > 0) {
+      clip_values(fGradient.data(), fGradient.size(), scale, fOptions.clip_value);
+      scale = 1;
+   }
+   make_step(static_cast<T>(clipped(fGradient.data(), fGradient.size(), scale, fOptions.clip_norm)));
+   return sum;
+}
+
+/// Along `factor` times the gradient.
+template <class T>
+void Trainer<T>::make_step(T factor)
+{
    fOptimizer.begin_step();
    constexpr std::size_t kPart = 16384; // a smaller part is done sooner than another thread is told of it
    const std::size_t count = fParameters.size();
+   const double ema_decay = fHasAverage ? fOptions.ema_decay : 0; // the first average is a copy
    parallel_for((count + kPart - 1) / kPart, fOptions.limits.n_threads, [&](std::size_t part, std::size_t) {
-      fOptimizer.step(part * kPart, std::min(count, (part + 1) * kPart), factor, fGradient.data(), fParameters.data());
+      const std::size_t first = part * kPart, last = std::min(count, first + kPart);
+      fOptimizer.step(first, last, factor, fGradient.data(), fParameters.data());
+      if (!fAverage.empty())
+         move_average(first, last, ema_decay, fParameters.data(), fAverage.data());
    });
+   fHasAverage = !fAverage.empty();
    fNetwork.set_parameters(fParameters.data(), false, fOptions.limits.n_threads);
+}
+
+/// Loss of the averaged parameters.
+template <class T>
+LossSum Trainer<T>::validate_averaged(const LabelledView<T> &events, const std::vector<std::int64_t> &use)
+{
+   if (fHasAverage)
+      fNetwork.set_parameters(fAverage.data(), false, fOptions.limits.n_threads);
+   const LossSum sum = fNetwork.loss(events, use.data(), use.size(), fOptions.weight_scale, fOptions.limits);
+   if (fHasAverage)
+      fNetwork.set_parameters(fParameters.data(), false, fOptions.limits.n_threads);
    return sum;
 }
 
@@ -160,19 +210,35 @@ StopReason Trainer<T>::fit(EpochSource<T> &source, const LabelledView<T> *valida
    double best_loss = std::numeric_limits<double>::infinity();
    std::size_t best_epoch = 0;
    StopReason reason = StopReason::AllEpochs;
+   const auto batch_size = [&](std::size_t epoch) { return grown_batch(fOptions.batch_size, fOptions.growth, epoch); };
+   const double base = fOptions.optimizer.learning_rate;
+   Plateau plateau(fOptions.schedule, base);
+   Moment moment;
+   moment.steps = 0;
+   for (std::size_t epoch = 0; epoch < fOptions.epochs; ++epoch) {
+      moment.steps += (source.events() + batch_size(epoch) - 1) / batch_size(epoch);
+      if (epoch + 1 == fOptions.schedule.warmup_epochs)
+         moment.warmup_steps = moment.steps;
+   }
 
    for (std::size_t epoch = 1; epoch <= fOptions.epochs && reason == StopReason::AllEpochs; ++epoch) {
-      source.begin(epoch);
+      moment.epoch = epoch - 1;
+      const std::size_t size = batch_size(moment.epoch);
+      source.begin(epoch, size);
+      EpochRecord record;
       LossSum sum;
       std::size_t events = 0;
       Portion<T> portion;
       while (reason == StopReason::AllEpochs && source.next(portion))
-         for (std::size_t first = 0; first < portion.n; first += fOptions.batch_size) {
+         for (std::size_t first = 0; first < portion.n; first += size) {
             if (!keep_going()) {
                reason = StopReason::Interrupted;
                break;
             }
-            const std::size_t n = std::min(fOptions.batch_size, portion.n - first);
+            record.learning_rate = scheduled_rate(fOptions.schedule, plateau.rate(), moment);
+            fOptimizer.set_learning_rate(record.learning_rate);
+            ++moment.step;
+            const std::size_t n = std::min(size, portion.n - first);
             const LossSum batch = train_batch(portion.events, portion.order + first, n);
             sum.loss += batch.loss;
             sum.weight += batch.weight;
@@ -181,7 +247,6 @@ StopReason Trainer<T>::fit(EpochSource<T> &source, const LabelledView<T> *valida
       if (reason == StopReason::Interrupted)
          break;
 
-      EpochRecord record;
       record.epoch = epoch;
       record.loss = sum.loss / sum.weight;
       record.events = events;
@@ -189,22 +254,23 @@ StopReason Trainer<T>::fit(EpochSource<T> &source, const LabelledView<T> *valida
          throw Error("training diverged in epoch " + std::to_string(epoch) + ": the loss is " +
                      std::to_string(record.loss) + "; lower the learning rate or the clipping norm");
       if (validation) {
-         const LossSum v = fNetwork.loss(*validation, validate.data(), validate.size(), fOptions.weight_scale,
-                                         fOptions.limits);
+         const LossSum v = validate_averaged(*validation, validate);
          record.validation_loss = v.loss / v.weight;
          if (record.validation_loss < best_loss) {
             best_loss = record.validation_loss;
             best_epoch = epoch;
-            best_parameters = fParameters;
+            best_parameters = averaged();
             record.best = true;
          } else if (fOptions.patience && epoch - best_epoch >= fOptions.patience) {
             reason = StopReason::EarlyStopping;
          }
       }
+      if (fOptions.schedule.kind == ScheduleKind::Plateau && epoch > fOptions.schedule.warmup_epochs)
+         plateau.epoch_done(validation ? record.validation_loss : record.loss);
       if (!epoch_done(record))
          reason = StopReason::Interrupted;
    }
-   set_parameters(best_parameters.empty() ? fParameters : std::move(best_parameters)); // for scores from here on
+   set_parameters(best_parameters.empty() ? averaged() : std::move(best_parameters)); // for scores from here on
    return reason;
 }
 

@@ -4,6 +4,7 @@
 
 #include "network.h"
 #include "optimizer.h"
+#include "schedule.h"
 
 #include <functional>
 #include <limits>
@@ -27,9 +28,15 @@ enum class Initialisation {
 struct TrainingOptions {
    std::size_t epochs = 15;
    std::size_t batch_size = 64;
+   BatchGrowth growth;
    OptimizerOptions optimizer;
+   ScheduleOptions schedule;
+   double clip_value = 0;    ///< largest component of a batch's gradient, cut before its norm is; 0: no clipping
    double clip_norm = 1;     ///< largest norm of a batch's gradient; 0: no clipping
    double l1 = 0, l2 = 0;    ///< l1 sum |w| + l2 sum w^2 over all weights, not biases, is added to the loss that is minimised
+   /// Above 0: what is validated and kept is a moving average of the weights, which keeps this part of itself at a step. It begins
+   /// as a copy of the weights after the first step.
+   double ema_decay = 0;
    Initialisation initialisation = Initialisation::XavierUniform;
    double forget_bias = 1;   ///< initial bias of the forget gate
    std::size_t patience = 0; ///< epochs without a better validation loss before training stops; 0: all epochs are run
@@ -43,6 +50,7 @@ struct EpochRecord {
    std::size_t epoch = 0; ///< from 1
    double loss = 0;       ///< over the epoch's batches, while the weights move
    double validation_loss = std::numeric_limits<double>::quiet_NaN(); ///< after the epoch; NaN without validation
+   double learning_rate = 0; ///< of the epoch's last step
    std::size_t events = 0;
    bool best = false; ///< the best validation loss so far
 };
@@ -55,14 +63,16 @@ struct Portion {
    std::size_t n = 0;
 };
 
-/// Where an epoch's events come from. Every portion but the last of an epoch must hold a multiple of the batch size, so
+/// Where an epoch's events come from. Every portion but the last of an epoch must hold a multiple of the epoch's batch size, so
 /// that batches do not depend on how the events are portioned.
 template <class T>
 class EpochSource {
 public:
    virtual ~EpochSource() = default;
-   /// A new epoch begins (from 1).
-   virtual void begin(std::size_t epoch) = 0;
+   /// How many there are in an epoch: a schedule has to know how many steps are to come.
+   virtual std::size_t events() const = 0;
+   /// A new epoch begins (from 1), in batches of this size.
+   virtual void begin(std::size_t epoch, std::size_t batch_size) = 0;
    /// The next portion, valid until the next call; false when the epoch is over.
    virtual bool next(Portion<T> &portion) = 0;
 };
@@ -72,7 +82,8 @@ template <class T>
 class MemorySource : public EpochSource<T> {
 public:
    MemorySource(LabelledView<T> events, std::vector<std::int64_t> use, std::uint64_t seed, bool shuffle);
-   void begin(std::size_t epoch) override;
+   std::size_t events() const override { return fUse.size(); }
+   void begin(std::size_t epoch, std::size_t batch_size) override;
    bool next(Portion<T> &portion) override;
 
 private:
@@ -97,14 +108,19 @@ public:
    /// Called after each epoch; false ends training.
    using EpochDone = std::function<bool(const EpochRecord &)>;
 
-   /// Trains. Afterwards the parameters are the best by validation loss, or the last ones without validation.
+   /// Trains. Afterwards the parameters are the best by validation loss, or the last ones without validation; with ema_decay, of the
+   /// averaged ones.
    StopReason fit(EpochSource<T> &source, const LabelledView<T> *validation, const std::vector<std::int64_t> &validate,
                   const KeepGoing &keep_going, const EpochDone &epoch_done);
 
+   /// Of the steps to come; fit() sets it by the schedule.
+   void set_learning_rate(double rate) { fOptimizer.set_learning_rate(rate); }
    /// One optimiser step on one batch; the batch's loss before it.
    LossSum train_batch(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch);
 
    const std::vector<T> &parameters() const { return fParameters; }
+   /// The moving average; the parameters themselves without one, or before the first step.
+   const std::vector<T> &averaged() const { return fHasAverage ? fAverage : fParameters; }
    void set_parameters(std::vector<T> flat);
    Network<T> &network() { return fNetwork; }
    const TrainingOptions &options() const { return fOptions; }
@@ -112,12 +128,16 @@ public:
 private:
    void initialise();
    void add_penalty();
+   void make_step(T factor);
+   LossSum validate_averaged(const LabelledView<T> &events, const std::vector<std::int64_t> &use);
 
    TrainingOptions fOptions;
    std::vector<ParameterView> fLayout;
    Network<T> fNetwork;
    Optimizer<T> fOptimizer;
    std::vector<T> fParameters, fGradient;
+   std::vector<T> fAverage; ///< as large with ema_decay only
+   bool fHasAverage = false;
 };
 
 /// Draws a validation part for each class: round(fraction * events of the class) of them, from the seed. `labels` may be null

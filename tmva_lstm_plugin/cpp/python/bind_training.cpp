@@ -76,17 +76,23 @@ LabelledView<T> checked(const EventArrays<T> &arrays, const NetworkShape &shape,
    return view;
 }
 
-/// An epoch's portions from a Python object with begin(epoch) and next() -> None or ((values, offsets, event_values, labels,
+/// An epoch's portions from a Python object with epoch_events(), begin(epoch, batch_size) and next() -> None or ((values, offsets, event_values, labels,
 /// weights), order).
 template <class T>
 class PythonSource : public EpochSource<T> {
 public:
    PythonSource(nb::object source, NetworkShape shape) : fSource(std::move(source)), fShape(shape) {}
 
-   void begin(std::size_t epoch) override
+   std::size_t events() const override
    {
       const nb::gil_scoped_acquire held;
-      fSource.attr("begin")(epoch);
+      return nb::cast<std::size_t>(fSource.attr("epoch_events")());
+   }
+
+   void begin(std::size_t epoch, std::size_t batch_size) override
+   {
+      const nb::gil_scoped_acquire held;
+      fSource.attr("begin")(epoch, batch_size);
    }
 
    bool next(Portion<T> &portion) override
@@ -165,30 +171,18 @@ TrainingOptions options_from(const nb::dict &given)
    };
    take("epochs", o.epochs);
    take("batch_size", o.batch_size);
-   take("learning_rate", o.optimizer.learning_rate);
-   take("momentum", o.optimizer.momentum);
-   take("clip_norm", o.clip_norm);
-   take("l1", o.l1);
-   take("l2", o.l2);
    take("forget_bias", o.forget_bias);
    take("patience", o.patience);
    take("seed", o.seed);
    take("weight_scale", o.weight_scale);
    take("n_threads", o.limits.n_threads);
    take("bytes_per_thread", o.limits.bytes_per_thread);
-   std::string optimizer = "adam";
-   take("optimizer", optimizer);
-   static const std::set<std::string> known{"epochs",   "batch_size",   "learning_rate", "momentum",         "clip_norm",
-                                            "patience", "forget_bias",  "seed",          "bytes_per_thread", "l1",
-                                            "l2",       "weight_scale", "n_threads",     "optimizer",        "flat_steps",
-                                            "dense",    "loss",         "lower",         "bidirectional"};
+   std::set<std::string> known = take_optimisation(given, o);
+   known.insert({"epochs", "batch_size", "patience", "forget_bias", "seed", "bytes_per_thread", "weight_scale", "n_threads",
+                 "flat_steps", "dense", "loss", "lower", "bidirectional"});
    for (auto [key, value] : given)
       if (!known.count(nb::cast<std::string>(key)))
          throw ArgumentError("the trainer has no option '" + nb::cast<std::string>(key) + "'");
-   if (optimizer == "sgd")
-      o.optimizer.kind = OptimizerKind::Sgd;
-   else if (optimizer != "adam")
-      throw ArgumentError("optimizer is '" + optimizer + "', expected 'adam' or 'sgd'");
    return o;
 }
 
@@ -237,6 +231,15 @@ void bind_trainer(nb::module_ &m, const char *class_name)
             self.set_parameters({flat.data(), flat.data() + flat.shape(0)});
          },
          nb::for_getter(nb::rv_policy::automatic)) // the copy has its own owner
+      .def_prop_ro(
+         "averaged",
+         [](const Self &self) {
+            std::vector<T> copy = self.averaged();
+            const std::size_t count = copy.size();
+            return to_numpy(std::move(copy), {count});
+         },
+         nb::rv_policy::automatic, "The moving average of the parameters; with no ema_decay, the parameters.")
+      .def("set_learning_rate", &Self::set_learning_rate, "rate"_a, "Of the steps that train_batch makes from here on.")
       .def(
          "fit_memory",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &train, const Input<std::int64_t, 1> &validate,
@@ -335,10 +338,12 @@ void bind_training(nb::module_ &m)
       .def_ro("epoch", &EpochRecord::epoch)
       .def_ro("loss", &EpochRecord::loss)
       .def_ro("validation_loss", &EpochRecord::validation_loss)
+      .def_ro("learning_rate", &EpochRecord::learning_rate)
       .def_ro("events", &EpochRecord::events)
       .def_ro("best", &EpochRecord::best);
    bind_trainer<float>(m, "Trainer");
    bind_trainer<double>(m, "Trainer64");
+   bind_schedule(m);
 
    nb::class_<ColumnSummary>(m, "ColumnSummary")
       .def_ro("mean", &ColumnSummary::mean)

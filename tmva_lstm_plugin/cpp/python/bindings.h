@@ -3,6 +3,8 @@
 /// types of the door, and the list of concepts.
 #pragma once
 
+#include "core/trainer.h"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -16,6 +18,8 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -38,3 +42,8 @@ void bind_errors(nb::module_ &m);
 void bind_document(nb::module_ &m);
 void bind_layer(nb::module_ &m);
 void bind_training(nb::module_ &m);
+void bind_schedule(nb::module_ &m);
+
+/// Fills in how the weights are to move; what is left out is the default of the optimiser and the schedule chosen. Returns all
+/// names it knows.
+std::set<std::string> take_optimisation(const nb::dict &given, tmva_lstm::TrainingOptions &options);

@@ -1,6 +1,7 @@
 #include "BookingOptions.h"
 
 #include "OptionText.h"
+#include "StrategyOptions.h"
 
 #include "core/error.h"
 
@@ -11,7 +12,6 @@ namespace tmva_lstm_tmva {
 
 using tmva_lstm::Initialisation;
 using tmva_lstm::Loss;
-using tmva_lstm::OptimizerKind;
 using tmva_lstm::TrainingOptions;
 
 const char *const kDefaultLayout = "LSTM|32,LINEAR";
@@ -67,7 +67,6 @@ private:
    void read_validation();
    void read_architecture();
    void read_strategy();
-   TrainingOptions read_phase(const std::string &phase, std::size_t number);
    TrainingOptions common_options();
 
    const BookingStrings &fStrings;
@@ -337,126 +336,12 @@ void Reader::read_strategy()
    const TrainingOptions common = common_options();
    const std::vector<std::string> phases = split(fStrings.training_strategy, '|');
    for (std::size_t n = 0; n < phases.size(); ++n) {
-      TrainingOptions phase = read_phase(phases[n], n + 1);
+      TrainingOptions phase = read_phase(phases[n], n + 1, kDefaultStrategy, fComplaints, fBooking.notes);
       phase.seed = common.seed;
       phase.forget_bias = common.forget_bias;
       phase.initialisation = common.initialisation;
       fBooking.phases.push_back(phase);
    }
-}
-
-TrainingOptions Reader::read_phase(const std::string &text, std::size_t number)
-{
-   const std::vector<std::string> keys{"LearningRate",    "Momentum",       "ConvergenceSteps", "MaxEpochs",  "Optimizer",
-                                       "BatchSize",       "TestRepetitions", "WeightDecay",     "Regularization",
-                                       "DropConfig",      "ClipNorm",       "ADAM_beta1",       "ADAM_beta2", "ADAM_eps",
-                                       "Repetitions",     "Multithreading"};
-   std::vector<std::pair<std::string, std::string>> values;
-   const auto take = [&](const std::string &strategy, bool users) {
-      for (const std::string &piece : split(strategy, ',')) {
-         if (piece.empty())
-            continue;
-         const auto equals = piece.find('=');
-         const std::string key = stripped(piece.substr(0, equals));
-         const auto known = std::find_if(keys.begin(), keys.end(), [&](const auto &k) { return upper(k) == upper(key); });
-         if (known == keys.end()) {
-            complain("TrainingStrategy, phase " + std::to_string(number) + ": unknown key '" + key + "'; " + near_miss(key, keys));
-            continue;
-         }
-         if (equals == std::string::npos) {
-            complain("TrainingStrategy, phase " + std::to_string(number) + ": '" + piece + "' has no value, expected " + *known + "=...");
-            continue;
-         }
-         if (users && (*known == "Repetitions" || *known == "Multithreading")) {
-            note("TrainingStrategy: " + *known + " has no effect, here as in MethodDL");
-            continue;
-         }
-         values.emplace_back(*known, stripped(piece.substr(equals + 1)));
-      }
-   };
-   take(kDefaultStrategy, false);
-   take(text, true);
-
-   TrainingOptions options;
-   double decay = 0;
-   std::string regularization = "NONE";
-   bool momentum_asked = false;
-   const std::size_t n_defaults = split(kDefaultStrategy, ',').size();
-   for (std::size_t n = 0; n < values.size(); ++n) {
-      const auto &[key, value] = values[n];
-      const std::string where = "TrainingStrategy, phase " + std::to_string(number) + ": " + key + "=" + value;
-      const auto number_in = [&](double &target, double low, double high, bool open, const char *expected) {
-         double read = 0;
-         if (!read_number(value, read) || read < low || (open && read == low) || read > high)
-            complain(where + ", expected " + expected);
-         else
-            target = read;
-      };
-      const auto count_in = [&](std::size_t &target, std::size_t low, const char *expected) {
-         std::size_t read = 0;
-         if (!read_count(value, read) || read < low)
-            complain(where + ", expected " + expected);
-         else
-            target = read;
-      };
-      constexpr double kAny = 1e300;
-      std::size_t repetitions = 1;
-      if (key == "LearningRate")
-         number_in(options.optimizer.learning_rate, 0, kAny, true, "a number above 0");
-      else if (key == "Momentum") {
-         number_in(options.optimizer.momentum, 0, 0.9999999, false, "a number from 0 to less than 1");
-         momentum_asked = n >= n_defaults && options.optimizer.momentum != 0;
-      } else if (key == "ConvergenceSteps")
-         count_in(options.patience, 1, "a whole number of epochs, at least 1");
-      else if (key == "MaxEpochs")
-         count_in(options.epochs, 1, "a whole number, at least 1");
-      else if (key == "BatchSize")
-         count_in(options.batch_size, 1, "a whole number, at least 1");
-      else if (key == "TestRepetitions") {
-         count_in(repetitions, 1, "a whole number, at least 1");
-         if (repetitions > 1)
-            note("TestRepetitions=" + value + ": the validation loss is computed after every epoch all the same");
-      } else if (key == "WeightDecay")
-         number_in(decay, 0, kAny, false, "a number of at least 0");
-      else if (key == "ClipNorm")
-         number_in(options.clip_norm, 0, kAny, false, "a number of at least 0, where 0 is no clipping");
-      else if (key == "ADAM_beta1")
-         number_in(options.optimizer.beta1, 0, 0.9999999999, false, "a number from 0 to less than 1");
-      else if (key == "ADAM_beta2")
-         number_in(options.optimizer.beta2, 0, 0.9999999999, false, "a number from 0 to less than 1");
-      else if (key == "ADAM_eps")
-         number_in(options.optimizer.epsilon, 0, kAny, true, "a number above 0");
-      else if (key == "Regularization") {
-         regularization = upper(value);
-         if (regularization != "NONE" && regularization != "L1" && regularization != "L2")
-            complain(where + " is unknown; " + near_miss(value, {"None", "L1", "L2"}));
-      } else if (key == "DropConfig") {
-         for (const std::string &part : split(value, '+')) {
-            double probability = 0;
-            if (!read_number(part, probability))
-               complain(where + ", expected numbers joined by +");
-            else if (probability != 0)
-               complain(where + ": dropout is not offered; set it to 0");
-         }
-      } else if (key == "Optimizer") {
-         const std::string word = upper(value);
-         if (word == "ADAM" || word == "SGD")
-            options.optimizer.kind = word == "SGD" ? OptimizerKind::Sgd : OptimizerKind::Adam;
-         else if (word == "ADAGRAD" || word == "RMSPROP" || word == "ADADELTA")
-            complain(where + " is not offered; choose ADAM or SGD");
-         else
-            complain(where + " is unknown; " + near_miss(value, {"ADAM", "SGD"}));
-      }
-   }
-   if (momentum_asked && options.optimizer.kind == OptimizerKind::Adam)
-      note("TrainingStrategy: Momentum belongs to Optimizer=SGD; ADAM goes without it");
-   if (regularization == "L1")
-      options.l1 = decay;
-   else if (regularization == "L2")
-      options.l2 = decay;
-   else if (decay > 0)
-      note("TrainingStrategy: WeightDecay has no effect with Regularization=None, here as in MethodDL");
-   return options;
 }
 
 } // namespace

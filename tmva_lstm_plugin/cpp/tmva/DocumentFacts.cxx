@@ -99,13 +99,14 @@ void write_options(ModelDocument &document, const std::vector<std::pair<std::str
 
 void write_training(ModelDocument &document, const TrainingReport &report)
 {
-   std::string epochs, losses, validation;
+   std::string epochs, losses, validation, rates;
    std::size_t best = 0;
    for (const tmva_lstm::EpochRecord &record : report.epochs) {
       const char *space = epochs.empty() ? "" : " ";
       epochs += space + std::to_string(record.epoch);
       losses += space + exact(record.loss);
       validation += space + exact(record.validation_loss);
+      rates += space + exact(record.learning_rate);
       if (record.best || std::isnan(record.validation_loss))
          best = record.epoch;
    }
@@ -119,7 +120,10 @@ void write_training(ModelDocument &document, const TrainingReport &report)
       {},
       {},
       {Node{"Summary", {{"Format", "json"}}, summary, {}},
-       Node{"History", {}, {}, {column("epoch", epochs), column("loss", losses), column("validation_loss", validation)}}}};
+       Node{"History",
+            {},
+            {},
+            {column("epoch", epochs), column("loss", losses), column("validation_loss", validation), column("learning_rate", rates)}}}};
 }
 
 void write_provenance(ModelDocument &document, const std::string &root_version, unsigned n_threads, double seconds)

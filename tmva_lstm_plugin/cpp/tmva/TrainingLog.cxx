@@ -56,7 +56,7 @@ EpochLog::EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_e
       layers += ", dense " + std::to_string(layer.width) + " " + tmva_lstm::activation_name(layer.activation);
    fLog << kINFO << layers << ": " << network.parameters() << " parameters, " << booking.T << " steps of " << network.D
         << " features; " << n_events << " events, " << n_threads << " thread(s)" << Endl;
-   fLog << kINFO << "Epoch | Train err. | Valid. err. | events/s" << Endl;
+   fLog << kINFO << "Epoch | Train err. | Valid. err. | learn. rate | events/s" << Endl;
 }
 
 void EpochLog::line(const tmva_lstm::EpochRecord &record)
@@ -65,7 +65,7 @@ void EpochLog::line(const tmva_lstm::EpochRecord &record)
    fLast = time;
    fLog << kINFO << formatted("%5.0f", static_cast<double>(record.epoch)) << " | " << formatted("%10.5f", record.loss) << " | "
         << (std::isfinite(record.validation_loss) ? formatted("%11.5f", record.validation_loss) : std::string("          -"))
-        << " | " << formatted("%8.0f", static_cast<double>(record.events) / seconds) << (record.best ? " best" : "") << Endl;
+        << " | " << formatted("%11.3g", record.learning_rate) << " | " << formatted("%8.0f", static_cast<double>(record.events) / seconds) << (record.best ? " best" : "") << Endl;
 }
 
 void EpochLog::finish(const TrainingReport &report, const SignalWatch &watch, double seconds)
@@ -145,13 +145,17 @@ void write_monitoring(const TrainingReport &report, const TString &title)
       return;
    TH1D training(title + "_trainingLoss", "Loss on the training events;epoch;loss", epochs, 0.5, epochs + 0.5);
    TH1D validation(title + "_validationLoss", "Loss on the validation events;epoch;loss", epochs, 0.5, epochs + 0.5);
+   TH1D rate(title + "_learningRate", "Learning rate of the last batch;epoch;learning rate", epochs, 0.5, epochs + 0.5);
    training.SetDirectory(nullptr);
    validation.SetDirectory(nullptr);
+   rate.SetDirectory(nullptr);
    for (int n = 0; n < epochs; ++n) {
       training.SetBinContent(n + 1, report.epochs[static_cast<std::size_t>(n)].loss);
       validation.SetBinContent(n + 1, report.epochs[static_cast<std::size_t>(n)].validation_loss);
+      rate.SetBinContent(n + 1, report.epochs[static_cast<std::size_t>(n)].learning_rate);
    }
    training.Write();
+   rate.Write();
    if (report.validation_events)
       validation.Write();
 }
@@ -169,7 +173,11 @@ void write_help(TMVA::MsgLogger &log)
        << "Inputs are standardised by the method itself." << Endl << Endl
        << "--- Performance tuning via configuration options:" << Endl << Endl
        << "TrainingStrategy: LearningRate (3e-3), BatchSize (64), MaxEpochs (50), ConvergenceSteps (10)," << Endl
-       << "Optimizer (ADAM or SGD), Momentum (SGD), ClipNorm (1), WeightDecay with Regularization=L1|L2." << Endl
+       << "Optimizer (ADAM, ADAMW, SGD, RMSPROP, ADAGRAD, ADADELTA, with ADAM_beta1, RMSPROP_rho, ...)," << Endl
+       << "Momentum (SGD, RMSPROP), Nesterov, ClipNorm (1), ClipValue, WeightDecay with Regularization=L1|L2" << Endl
+       << "or ADAMW, EmaDecay, BatchGrowth with BatchGrowthEpochs (1) and MaxBatchSize, WarmupEpochs, and" << Endl
+       << "Schedule: STEP with DecayEpochs (10) and DecayFactor (0.1), EXPONENTIAL with DecayFactor (0.95)," << Endl
+       << "COSINE with MinLearningRate (0), ONECYCLE with RiseFraction (0.3), PLATEAU with PlateauPatience (5)." << Endl
        << "The same RandomSeed gives the same weights for any NumThreads." << Endl;
 }
 
