@@ -134,6 +134,7 @@ TEST(schedules_at_their_corners)
    CHECK_NEAR(scheduled_rate(o, 2, {1, 4, 4, 20}), 2, 1e-15);
    CHECK_NEAR(scheduled_rate(o, 2, {3, 12, 4, 20}), 1.25, 1e-15);
    CHECK_NEAR(scheduled_rate(o, 2, {9, 99, 4, 20}), 0.5, 1e-15); // beyond the end, as a source with more events than it said
+   CHECK_NEAR(scheduled_rate(o, 2, {1, 3, 4, 20}), 2, 1e-15);   // or with fewer
    o.kind = ScheduleKind::OneCycle;
    o.warmup_epochs = 0;
    CHECK_NEAR(scheduled_rate(o, 1, {0, 0, 0, 10}), 0.04, 1e-15);

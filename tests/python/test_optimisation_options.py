@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,3 +199,15 @@ def test_all_at_once(door):
 def test_what_has_a_meaning_is_not_refused(options):
     for door in DOORS.values():
         door(options)
+
+
+def test_every_option_has_its_key_in_tmva():
+    source = Path(__file__).resolve().parents[2] / "tmva_lstm_plugin" / "cpp" / "tmva" / "StrategyOptions.cxx"
+    keys = re.search(r"keys\{(.*?)\};", source.read_text(), re.DOTALL)
+    assert keys is not None
+    known = set(re.findall(r'"(\w+)"', keys[1]))
+    assert len(known) > 30
+    for option in OPTIMISATION.values():
+        named = {text.split("=")[0].split()[-1] for text in option.tmva.split(", ")}
+        assert named <= known, option.name
+        assert named

@@ -51,7 +51,8 @@ double scheduled_rate(const ScheduleOptions &options, double base, const Moment 
       return base * (options.warmup_start + (1 - options.warmup_start) * std::min(part, 1.));
    }
    const double epoch = static_cast<double>(moment.epoch - options.warmup_epochs);
-   const double step = static_cast<double>(moment.step - moment.warmup_steps);
+   // a source may have given fewer events than it said
+   const double step = static_cast<double>(std::max(moment.step, moment.warmup_steps) - moment.warmup_steps);
    const double steps = static_cast<double>(moment.steps - moment.warmup_steps);
    switch (options.kind) {
    case ScheduleKind::Step:
