@@ -70,13 +70,18 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 """
 
 
+def _heed_ctrl_c():
+    """Tests that a shell has put in the background ignore SIGINT, and so would the training."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Child:
     """A training in a process of its own: wait for lines of its log, send it signals."""
 
     def __init__(self, command, folder, **environment):
         self.process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", start_new_session=True,
+            errors="replace", start_new_session=True, preexec_fn=_heed_ctrl_c,
         )  # fmt: skip
         self.text = ""
         self.alarm = threading.Timer(400, self.process.kill)
