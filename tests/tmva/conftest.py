@@ -42,6 +42,21 @@ def plugin_cache(request, tmp_path_factory):
         os.environ["XDG_CACHE_HOME"] = before
 
 
+@pytest.fixture(scope="session")
+def registered(plugin_cache):
+    """The method, registered in this process; what `register` returned."""
+    import tmva_lstm_plugin
+
+    return tmva_lstm_plugin.register(quiet=True)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of the test's own to be in: TMVA writes its weights below the working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture
 def run_python(tmp_path):
     """Run a script in a process and a folder of its own: what is loaded into ROOT stays loaded."""
@@ -72,7 +87,6 @@ PROBES = {
     "events shown by the DataLoader": lambda TMVA: hasattr(TMVA.DataLoader, "GetDataSetInfo"),
     "training histories": lambda TMVA: hasattr(TMVA, "TrainingHistory"),
     "a Factory without an output file": lambda TMVA: hasattr(TMVA.MethodBase, "IsSilentFile"),
-    "VarTransform=N": lambda TMVA: hasattr(TMVA, "VariableNormalizeTransform"),
     "VarTransform=D": lambda TMVA: hasattr(TMVA, "VariableDecorrTransform"),
     "VarTransform=G": lambda TMVA: hasattr(TMVA, "VariableGaussTransform"),
     "Category": lambda TMVA: hasattr(TMVA, "MethodCategory"),
@@ -80,13 +94,10 @@ PROBES = {
 
 
 @pytest.fixture(scope="session")
-def tmva_has(plugin_cache):
+def tmva_has(registered):
     """Whether the TMVA at hand has one of PROBES; each is probed once."""
     import ROOT
 
-    import tmva_lstm_plugin
-
-    tmva_lstm_plugin.register(quiet=True)
     known = {}
 
     def has(feature):

@@ -16,7 +16,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the wheel says that it is an alpha version
     ROOT = pytest.importorskip("ROOT", reason="ROOT is not installed")
 
-import tmva_lstm_plugin  # noqa: E402
 from tmva_lstm_plugin import tmva  # noqa: E402
 
 T, D = 4, 2
@@ -28,15 +27,7 @@ WRONG_LAYOUT = "InputLayout=9|9:!Ranking"
 LAYOUT_MESSAGE = "InputLayout=9|9 asks for 81 variables, but 8 are declared; check AddVariable and AddVariablesArray"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def registered():
-    return tmva_lstm_plugin.register(quiet=True)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

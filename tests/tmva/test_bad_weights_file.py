@@ -31,9 +31,7 @@ ADAPTER = Path(tmva_lstm_plugin.__file__).parent / "cpp" / "tmva"
 QUICK = "MaxEpochs=2,BatchSize=10,LearningRate=3e-2"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def registered():
-    return tmva_lstm_plugin.register(quiet=True)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def throws():

@@ -20,16 +20,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the wheel says that it is an alpha version
     ROOT = pytest.importorskip("ROOT", reason="ROOT is not installed")
 
-import tmva_lstm_plugin  # noqa: E402
 
 PROGRAM = os.environ.get("TMVA_LSTM_ROOT_EXE") or str(Path(ROOT.__file__).parent / "bin" / "root.exe")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EPOCHS = 100_000  # nobody waits for these
 
 
-@pytest.fixture(scope="session", autouse=True)
-def registered():
-    return tmva_lstm_plugin.register(quiet=True)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 SCRIPT = """

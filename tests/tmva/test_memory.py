@@ -13,21 +13,12 @@ import numpy as np
 import pytest
 from booking import QUIET, ROOT, T, Trained, fresh, jagged, train
 
-import tmva_lstm_plugin
 from tmva_lstm_plugin import load_model, tmva
 
 SHORT = "Layout=LSTM|6:TrainingStrategy=MaxEpochs=3,BatchSize=50,LearningRate=5e-3"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def registered():
-    return tmva_lstm_plugin.register(quiet=True)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 ROUNDS = """

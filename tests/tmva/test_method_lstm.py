@@ -17,7 +17,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the wheel says that it is an alpha version
     ROOT = pytest.importorskip("ROOT", reason="ROOT is not installed")
 
-import tmva_lstm_plugin  # noqa: E402
 from tmva_lstm_plugin import tmva  # noqa: E402
 
 T, D = 5, 3
@@ -31,15 +30,7 @@ TUTORIAL = (  # the LSTM part of ROOT's TMVA_RNN_Classification.C, its numbers a
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def registered(tmp_path_factory):
-    return tmva_lstm_plugin.register(quiet=True)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # TMVA writes its weights below the working folder
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def events(n=1200, seed=0, classes=2, weights=False, event_feature=False):

@@ -15,7 +15,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the wheel says that it is an alpha version
     ROOT = pytest.importorskip("ROOT", reason="ROOT is not installed")
 
-import tmva_lstm_plugin  # noqa: E402
 from tmva_lstm_plugin import tmva  # noqa: E402
 
 T, D = 4, 2
@@ -23,15 +22,7 @@ NUMBERS = itertools.count()
 SHORT = "TrainingStrategy=MaxEpochs=6,BatchSize=50,LearningRate=5e-3"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def registered():
-    return tmva_lstm_plugin.register(quiet=True)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def events(n=800, seed=0):
@@ -80,7 +71,8 @@ def test_keywords(folder):
 
 @pytest.mark.parametrize("transformation", ["N", "D", "G"])
 def test_transformations_of_the_variables(folder, needs, transformation):
-    needs(f"VarTransform={transformation}")
+    if transformation != "N":  # every TMVA has that one
+        needs(f"VarTransform={transformation}")
     output = ROOT.TFile("out.root", "RECREATE")
     factory = ROOT.TMVA.Factory("job", output, "!V:Silent:!DrawProgressBar:AnalysisType=Classification")
     loader = ROOT.TMVA.DataLoader(f"modes{next(NUMBERS)}")

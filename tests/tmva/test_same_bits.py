@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from booking import QUIET, ROOT, D, Reading, T, Trained, events_of_tree, fresh, from_rows, jagged, padded, train
 
-import tmva_lstm_plugin
 from tmva_lstm_plugin import LSTMClassifier, Sequences, load_model, tmva
 
 STRATEGY = "TrainingStrategy=MaxEpochs=5,BatchSize=50,LearningRate=5e-3,ConvergenceSteps=3"
@@ -25,15 +24,7 @@ def in_python(events: Sequences, n_threads=1, **changed) -> LSTMClassifier:
     return LSTMClassifier(**(options | changed), n_threads=n_threads).fit(events)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def registered():
-    return tmva_lstm_plugin.register(quiet=True)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # TMVA writes its weights below the working folder
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def training_events(trained, *, negative=True) -> Sequences:
