@@ -215,8 +215,9 @@ StopReason Trainer<T>::fit(EpochSource<T> &source, const LabelledView<T> *valida
    Plateau plateau(fOptions.schedule, base);
    Moment moment;
    moment.steps = 0;
+   const std::size_t in_an_epoch = source.events();
    for (std::size_t epoch = 0; epoch < fOptions.epochs; ++epoch) {
-      moment.steps += (source.events() + batch_size(epoch) - 1) / batch_size(epoch);
+      moment.steps += (in_an_epoch + batch_size(epoch) - 1) / batch_size(epoch);
       if (epoch + 1 == fOptions.schedule.warmup_epochs)
          moment.warmup_steps = moment.steps;
    }
