@@ -63,7 +63,7 @@ def _is_width_or_widths(value: Any) -> bool:
 _YES_NO = (lambda value: isinstance(value, bool), "True or False")
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "hidden": (_is_width_or_widths, "a whole number from 1 to 65535, or several, one for each layer"),
-    "bidirectional": (lambda value: isinstance(value, bool), "True or False"),
+    "bidirectional": _YES_NO,
     "epochs": _whole(1),
     "batch_size": _whole(1),
     "learning_rate": _number(lambda v: v > 0, "a number above 0"),

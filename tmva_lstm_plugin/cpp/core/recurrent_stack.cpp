@@ -25,6 +25,21 @@ std::size_t input_gradients(const StackShape &shape)
    return shape.bidirectional || shape.layers() > 2 ? 2 : 1;
 }
 
+/// Numbers a step of such an array: inputs of the upper layer that has most.
+std::size_t widest_input(const StackShape &shape)
+{
+   std::size_t most = 0;
+   for (std::size_t n = shape.directions(); n < shape.parts(); ++n)
+      most = std::max(most, shape.part(n).D);
+   return most;
+}
+
+/// Numbers a step of the gradient of a direction's states; 0 in one direction, where no such array is needed.
+std::size_t widest_states(const StackShape &shape)
+{
+   return shape.bidirectional ? *std::max_element(shape.widths.begin(), shape.widths.end()) : 0;
+}
+
 } // namespace
 
 template <class T>
@@ -51,8 +66,8 @@ void StackBlock<T>::prepare(const StackShape &shape, const std::size_t *lengths,
       throw ArgumentError("layers that go through time in both directions need all steps of a sequence at once");
    reserve(shape, last - first);
    std::copy_n(lengths, n_lanes, fLengths);
-   for (LayerBlock<T> &each : fParts)
-      each.prepare(shape.part(static_cast<std::size_t>(&each - fParts.data())), lengths, n_lanes, first, last);
+   for (std::size_t n = 0; n < shape.parts(); ++n)
+      fParts[n].prepare(shape.part(n), lengths, n_lanes, first, last);
 }
 
 template <class T>
@@ -60,31 +75,22 @@ void StackBlock<T>::reserve(const StackShape &shape, std::size_t steps)
 {
    fShape = shape;
    fParts.resize(shape.parts());
-   std::size_t inputs = 0;
-   for (std::size_t n = 0; n < shape.parts(); ++n) {
+   for (std::size_t n = 0; n < shape.parts(); ++n)
       fParts[n].reserve(shape.part(n), steps);
-      if (n >= shape.directions())
-         inputs = std::max(inputs, shape.part(n).D);
-   }
-   const std::size_t widest = *std::max_element(shape.widths.begin(), shape.widths.end());
    for (std::size_t n = 0; n < input_gradients(shape); ++n)
-      fInputGradient[n].require(steps * inputs * kLanes<T>);
+      fInputGradient[n].require(steps * widest_input(shape) * kLanes<T>);
    if (shape.bidirectional)
       for (AlignedArray<T> &each : fStateGradient)
-         each.require(steps * widest * kLanes<T>);
+         each.require(steps * widest_states(shape) * kLanes<T>);
 }
 
 template <class T>
 std::size_t StackBlock<T>::bytes(const StackShape &shape, std::size_t steps)
 {
-   std::size_t total = 0, inputs = 0;
-   for (std::size_t n = 0; n < shape.parts(); ++n) {
+   std::size_t total = sizeof(T) * kLanes<T> * steps * (input_gradients(shape) * widest_input(shape) + 2 * widest_states(shape));
+   for (std::size_t n = 0; n < shape.parts(); ++n)
       total += LayerBlock<T>::bytes(shape.part(n), steps);
-      if (n >= shape.directions())
-         inputs = std::max(inputs, shape.part(n).D);
-   }
-   const std::size_t widest = shape.widths.empty() ? 0 : *std::max_element(shape.widths.begin(), shape.widths.end());
-   return total + sizeof(T) * kLanes<T> * steps * (input_gradients(shape) * inputs + (shape.bidirectional ? 2 * widest : 0));
+   return total;
 }
 
 template <class T>

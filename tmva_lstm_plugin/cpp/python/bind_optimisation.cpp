@@ -8,11 +8,18 @@ namespace {
 using namespace tmva_lstm;
 using nb::literals::operator""_a;
 
+TrainingOptions optimisation_from(const nb::dict &given)
+{
+   TrainingOptions o;
+   OptionReader reader(given);
+   take_optimisation(reader, o);
+   return o;
+}
+
 /// The learning rates of a schedule whose moving part is asked by itself: one for each of `losses`, before it is known.
 std::vector<double> plateau_rates(const nb::dict &options, const std::vector<double> &losses)
 {
-   TrainingOptions o;
-   take_optimisation(options, o);
+   const TrainingOptions o = optimisation_from(options);
    Plateau plateau(o.schedule, o.optimizer.learning_rate);
    std::vector<double> rates;
    for (const double loss : losses) {
@@ -30,8 +37,7 @@ auto optimizer_steps(const nb::dict &options, const Input<T, 1> &start, const In
    if (gradients.shape(1) != count || decays.shape(0) != count)
       throw ArgumentError("the gradients have " + std::to_string(gradients.shape(1)) + " columns and " +
                           std::to_string(decays.shape(0)) + " parameters are said to decay or not, expected " + std::to_string(count));
-   TrainingOptions o;
-   take_optimisation(options, o);
+   const TrainingOptions o = optimisation_from(options);
    std::vector<ParameterRange> ranges;
    for (std::size_t n = 0; n < count; ++n)
       if (decays.data()[n])
@@ -47,14 +53,16 @@ auto optimizer_steps(const nb::dict &options, const Input<T, 1> &start, const In
 
 } // namespace
 
-std::set<std::string> take_optimisation(const nb::dict &given, TrainingOptions &o)
+void OptionReader::refuse_others() const
 {
-   std::set<std::string> known;
-   const auto take = [&](const char *key, auto &member) {
-      known.insert(key);
-      if (given.contains(key))
-         member = nb::cast<std::decay_t<decltype(member)>>(given[key]);
-   };
+   for (auto [key, value] : fGiven)
+      if (!fKnown.count(nb::cast<std::string>(key)))
+         throw ArgumentError("the trainer has no option '" + nb::cast<std::string>(key) + "'");
+}
+
+void take_optimisation(OptionReader &reader, TrainingOptions &o)
+{
+   const auto take = [&](const char *key, auto &member) { reader.take(key, member); };
    std::string optimizer = "adam", schedule = "constant";
    take("optimizer", optimizer);
    take("schedule", schedule);
@@ -88,7 +96,6 @@ std::set<std::string> take_optimisation(const nb::dict &given, TrainingOptions &
    take("end_divisor", o.schedule.end_divisor);
    take("warmup_epochs", o.schedule.warmup_epochs);
    take("warmup_start", o.schedule.warmup_start);
-   return known;
 }
 
 void bind_schedule(nb::module_ &m)
@@ -99,8 +106,7 @@ void bind_schedule(nb::module_ &m)
    m.def(
       "scheduled_rate",
       [](const nb::dict &options, std::size_t epoch, std::size_t step, std::size_t warmup_steps, std::size_t steps) {
-         TrainingOptions o;
-         take_optimisation(options, o);
+         const TrainingOptions o = optimisation_from(options);
          return scheduled_rate(o.schedule, o.optimizer.learning_rate, {epoch, step, warmup_steps, steps});
       },
       "options"_a, "epoch"_a, "step"_a, "warmup_steps"_a, "steps"_a, "The learning rate of a step; see core/schedule.h.");

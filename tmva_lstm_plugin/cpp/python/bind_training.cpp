@@ -162,48 +162,43 @@ Standardisation<T> standardisation(const Input<T, 1> &mean, const Input<T, 1> &s
    return result;
 }
 
-TrainingOptions options_from(const nb::dict &given)
-{
-   TrainingOptions o;
-   const auto take = [&given](const char *key, auto &member) {
-      if (given.contains(key))
-         member = nb::cast<std::decay_t<decltype(member)>>(given[key]);
-   };
-   take("epochs", o.epochs);
-   take("batch_size", o.batch_size);
-   take("forget_bias", o.forget_bias);
-   take("patience", o.patience);
-   take("seed", o.seed);
-   take("weight_scale", o.weight_scale);
-   take("n_threads", o.limits.n_threads);
-   take("bytes_per_thread", o.limits.bytes_per_thread);
-   std::set<std::string> known = take_optimisation(given, o);
-   known.insert({"epochs", "batch_size", "patience", "forget_bias", "seed", "bytes_per_thread", "weight_scale", "n_threads",
-                 "flat_steps", "dense", "loss", "lower", "bidirectional"});
-   for (auto [key, value] : given)
-      if (!known.count(nb::cast<std::string>(key)))
-         throw ArgumentError("the trainer has no option '" + nb::cast<std::string>(key) + "'");
-   return o;
-}
-
 /// Sizes, and from the options: `lower` (hidden units of the LSTM layers below the last), `bidirectional`, `flat_steps`, `dense`
 /// (list of (width, activation name)), `loss`.
-NetworkShape shape_from(std::size_t D, std::size_t E, std::size_t H, std::size_t K, const nb::dict &options)
+NetworkShape take_shape(OptionReader &reader, std::size_t D, std::size_t E, std::size_t H, std::size_t K)
 {
    NetworkShape shape{D, E, H, K, 0, {}, Loss::CrossEntropy};
-   if (options.contains("flat_steps"))
-      shape.flat_steps = nb::cast<std::size_t>(options["flat_steps"]);
-   if (options.contains("dense"))
-      for (const auto &[width, activation] :
-           nb::cast<std::vector<std::pair<std::size_t, std::string>>>(options["dense"]))
-         shape.dense.push_back({width, activation_from_name(activation)});
-   if (options.contains("lower"))
-      shape.lower = nb::cast<std::vector<std::size_t>>(options["lower"]);
-   if (options.contains("bidirectional"))
-      shape.bidirectional = nb::cast<bool>(options["bidirectional"]);
-   if (options.contains("loss"))
-      shape.loss = loss_from_name(nb::cast<std::string>(options["loss"]));
+   std::vector<std::pair<std::size_t, std::string>> dense;
+   std::string loss = loss_name(shape.loss);
+   reader.take("lower", shape.lower);
+   reader.take("bidirectional", shape.bidirectional);
+   reader.take("flat_steps", shape.flat_steps);
+   reader.take("dense", dense);
+   reader.take("loss", loss);
+   for (const auto &[width, activation] : dense)
+      shape.dense.push_back({width, activation_from_name(activation)});
+   shape.loss = loss_from_name(loss);
    return shape;
+}
+
+NetworkShape shape_from(std::size_t D, std::size_t E, std::size_t H, std::size_t K, const nb::dict &given)
+{
+   OptionReader reader(given);
+   return take_shape(reader, D, E, H, K);
+}
+
+TrainingOptions take_training(OptionReader &reader)
+{
+   TrainingOptions o;
+   reader.take("epochs", o.epochs);
+   reader.take("batch_size", o.batch_size);
+   reader.take("forget_bias", o.forget_bias);
+   reader.take("patience", o.patience);
+   reader.take("seed", o.seed);
+   reader.take("weight_scale", o.weight_scale);
+   reader.take("n_threads", o.limits.n_threads);
+   reader.take("bytes_per_thread", o.limits.bytes_per_thread);
+   take_optimisation(reader, o);
+   return o;
 }
 
 template <class T>
@@ -216,8 +211,11 @@ void bind_trainer(nb::module_ &m, const char *class_name)
          [](Self *self, std::size_t D, std::size_t E, std::size_t H, std::size_t K, const Input<T, 1> &mean,
             const Input<T, 1> &scale, const Input<T, 1> &event_mean, const Input<T, 1> &event_scale,
             const nb::dict &options) {
-            new (self) Self(shape_from(D, E, H, K, options), standardisation<T>(mean, scale),
-                            standardisation<T>(event_mean, event_scale), options_from(options));
+            OptionReader reader(options);
+            const NetworkShape shape = take_shape(reader, D, E, H, K);
+            const TrainingOptions training = take_training(reader);
+            reader.refuse_others();
+            new (self) Self(shape, standardisation<T>(mean, scale), standardisation<T>(event_mean, event_scale), training);
          },
          "D"_a, "E"_a, "H"_a, "K"_a, "mean"_a, "scale"_a, "event_mean"_a, "event_scale"_a, "options"_a)
       .def_prop_rw(

@@ -44,6 +44,25 @@ void bind_layer(nb::module_ &m);
 void bind_training(nb::module_ &m);
 void bind_schedule(nb::module_ &m);
 
-/// Fills in how the weights are to move; what is left out is the default of the optimiser and the schedule chosen. Returns all
-/// names it knows.
-std::set<std::string> take_optimisation(const nb::dict &given, tmva_lstm::TrainingOptions &options);
+/// Options in a dictionary. What is not given keeps its value; all names that were asked for are known.
+class OptionReader {
+public:
+   explicit OptionReader(const nb::dict &given) : fGiven(given) {}
+
+   template <class T>
+   void take(const char *key, T &member)
+   {
+      fKnown.insert(key);
+      if (fGiven.contains(key))
+         member = nb::cast<T>(fGiven[key]);
+   }
+   /// Throws ArgumentError for a name that nobody has asked for.
+   void refuse_others() const;
+
+private:
+   const nb::dict &fGiven;
+   std::set<std::string> fKnown;
+};
+
+/// Takes how the weights are to move; what is left out is the default of the optimiser and the schedule chosen.
+void take_optimisation(OptionReader &reader, tmva_lstm::TrainingOptions &options);

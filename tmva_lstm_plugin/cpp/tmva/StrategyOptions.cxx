@@ -21,7 +21,7 @@ constexpr std::pair<const char *, ScheduleKind> kSchedules[] = {
    {"CONSTANT", ScheduleKind::Constant}, {"STEP", ScheduleKind::Step},         {"EXPONENTIAL", ScheduleKind::Exponential},
    {"COSINE", ScheduleKind::Cosine},     {"ONECYCLE", ScheduleKind::OneCycle}, {"PLATEAU", ScheduleKind::Plateau}};
 
-/// The words of a list, and those of them that a key belongs to.
+/// The words of a list.
 template <class Kind, std::size_t N>
 std::vector<std::string> words(const std::pair<const char *, Kind> (&list)[N])
 {
@@ -182,39 +182,47 @@ void PhaseReader::split_up(const std::string &text, bool users)
    }
 }
 
+/// Of a key that belongs to some of the words of a list: which, and the word chosen in their place.
+struct OutOfPlace {
+   std::string homes, chosen;
+};
+
+template <class Kind, std::size_t N>
+OutOfPlace out_of_place(const std::pair<const char *, Kind> (&list)[N], std::initializer_list<Kind> kinds, Kind chosen)
+{
+   std::vector<std::string> homes;
+   OutOfPlace result;
+   for (const auto &[word, kind] : list) {
+      if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
+         homes.emplace_back(word);
+      if (kind == chosen)
+         result.chosen = word;
+   }
+   result.homes = joined_by_or(homes);
+   return result;
+}
+
 /// Says that a key has no effect on the optimiser chosen: refused, or noted where MethodDL's option strings carry it along.
 void PhaseReader::belongs(const char *key, std::initializer_list<OptimizerKind> kinds, bool refused)
 {
-   if (!asked(key) || !fKnowsOptimizer || std::find(kinds.begin(), kinds.end(), fOptions.optimizer.kind) != kinds.end())
+   const OptimizerKind chosen = fOptions.optimizer.kind;
+   if (!asked(key) || !fKnowsOptimizer || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end())
       return;
-   std::vector<std::string> homes;
-   std::string chosen;
-   for (const auto &[word, kind] : kOptimizers) {
-      if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
-         homes.emplace_back(word);
-      if (kind == fOptions.optimizer.kind)
-         chosen = word;
-   }
-   const std::string text = std::string(key) + " belongs to Optimizer=" + joined_by_or(homes);
+   const OutOfPlace place = out_of_place(kOptimizers, kinds, chosen);
+   const std::string text = std::string(key) + " belongs to Optimizer=" + place.homes;
    if (refused)
-      complain(text + ", not to " + chosen + "; leave it out");
+      complain(text + ", not to " + place.chosen + "; leave it out");
    else
-      note(text + "; " + chosen + " goes without it");
+      note(text + "; " + place.chosen + " goes without it");
 }
 
 void PhaseReader::belongs(const char *key, std::initializer_list<ScheduleKind> kinds)
 {
-   if (!asked(key) || !fKnowsSchedule || std::find(kinds.begin(), kinds.end(), fOptions.schedule.kind) != kinds.end())
+   const ScheduleKind chosen = fOptions.schedule.kind;
+   if (!asked(key) || !fKnowsSchedule || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end())
       return;
-   std::vector<std::string> homes;
-   std::string chosen;
-   for (const auto &[word, kind] : kSchedules) {
-      if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
-         homes.emplace_back(word);
-      if (kind == fOptions.schedule.kind)
-         chosen = word;
-   }
-   complain(std::string(key) + " belongs to Schedule=" + joined_by_or(homes) + ", not to " + chosen + "; leave it out");
+   const OutOfPlace place = out_of_place(kSchedules, kinds, chosen);
+   complain(std::string(key) + " belongs to Schedule=" + place.homes + ", not to " + place.chosen + "; leave it out");
 }
 
 const auto kAbove0 = [](double v) { return v > 0; };
