@@ -87,17 +87,21 @@ def test_the_processors_of_the_process_are_honoured(tmp_path):
 
 
 def test_threads_without_work_sleep(tmp_path):
-    """They look for work for 50 microseconds: of half a second with nothing to do, three of them take well below 5 ms of
-    processor time (all threads of the process count). Spinning on, they would take more than 500."""
+    """They look for work for 50 microseconds: of a quarter of a second with nothing to do, three of them take well below 2.5 ms
+    of processor time (all threads of the process count). Spinning on, they would take more than 250, after every training; a
+    processor that the system takes away for a moment is counted as used, but not after every one of five."""
     code = """
     import os, time
-    train(4)
-    before = time.process_time()
-    time.sleep(0.5)
-    print(time.process_time() - before)
+    taken = []
+    for _ in range(5):
+        train(4)
+        before = time.process_time()
+        time.sleep(0.25)
+        taken.append(time.process_time() - before)
+    print(min(taken))
     assert not os.path.exists("/proc/self/task") or len(os.listdir("/proc/self/task")) >= 4
     """
-    assert float(run(code, tmp_path)) < 0.005
+    assert float(run(code, tmp_path)) < 0.0025
 
 
 def test_denormal_numbers_of_a_program_that_trains(tmp_path):
