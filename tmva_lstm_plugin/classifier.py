@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _engine
+from .architecture import layer_widths
 from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
 from .history import EpochRecord, History
 from .interruption import StopRequest
-from .optimisation import (
-    OPTIMISATION,
+from .model_options import (
+    MODEL_OPTIONS,
     contradictions,
     engine_options,
     takes_options,
@@ -33,48 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["EpochRecord", "History", "LSTMClassifier", "load_model"]
 
 
-def _whole(low: int, high: int = 2**63) -> tuple[Callable[[Any], bool], str]:
-    def fits(value: Any) -> bool:
-        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(low <= value < high)
-
-    return fits, f"a whole number of at least {low}"
-
-
-def _number(test: Callable[[float], bool], text: str) -> tuple[Callable[[Any], bool], str]:
-    def fits(value: Any) -> bool:
-        is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        return bool(is_number and math.isfinite(value) and test(float(value)))
-
-    return fits, text
-
-
-def _optional(check: tuple[Callable[[Any], bool], str]) -> tuple[Callable[[Any], bool], str]:
-    fits, text = check
-    return lambda value: value is None or fits(value), f"{text}, or None"
-
-
-def _is_width_or_widths(value: Any) -> bool:
-    fits, _ = _whole(1, 2**16)
-    if isinstance(value, (list, tuple)):
-        return len(value) > 0 and all(map(fits, value))
-    return fits(value)
-
-
-_YES_NO = (lambda value: isinstance(value, bool), "True or False")
-_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "hidden": (_is_width_or_widths, "a whole number from 1 to 65535, or several, one for each layer"),
-    "bidirectional": _YES_NO,
-    "epochs": _whole(1),
-    "batch_size": _whole(1),
-    "learning_rate": _number(lambda v: v > 0, "a number above 0"),
-    "seed": _whole(0),
-    "n_threads": _optional(_whole(1, 4096)),
-    "forget_bias": _number(lambda v: True, "a number"),
-    "validation_fraction": _number(lambda v: 0 <= v < 1, "a number from 0 to less than 1"),
-    "patience": _optional(_whole(1)),
-    "use_weights": _YES_NO,
-    "shuffle": _YES_NO,
-}
 # Parameters that change how fast a training runs and not what comes out; they stand with the volatile facts of a file.
 _VOLATILE = ("n_threads", "memory_limit")
 
@@ -122,9 +80,9 @@ class LSTMClassifier:
         Bytes that the activations of a block of sequences may take in each thread while training, such as ``"1 GB"``.  Where
         they take more, the block is cut in time and its forward pass computed once more on the way back: the results are the
         same, to the bit.  A sequence for which that does not do either is refused.
-    **optimisation
-        All else that says how the weights move, such as ``schedule="cosine"``, ``warmup_epochs=1``, ``ema_decay=0.999``:
-        the options of :data:`tmva_lstm_plugin.optimisation.OPTIMISATION`.
+    **options
+        All else, such as ``schedule="cosine"``, ``warmup_epochs=1``, ``ema_decay=0.999``: the options of
+        :data:`tmva_lstm_plugin.model_options.MODEL_OPTIONS`.
 
     Attributes
     ----------
@@ -173,7 +131,7 @@ class LSTMClassifier:
         use_weights: bool = True,
         shuffle: bool = True,
         memory_limit: int | str = "1 GB",
-        **optimisation: Any,
+        **options: Any,
     ) -> None:
         self.hidden = hidden
         self.bidirectional = bidirectional
@@ -191,10 +149,10 @@ class LSTMClassifier:
         self.use_weights = use_weights
         self.shuffle = shuffle
         self.memory_limit = memory_limit
-        for name, option in OPTIMISATION.items():
-            if name not in ("optimizer", "momentum", "clip_norm"):
-                setattr(self, name, optimisation.get(name, option.default))
-        self._check_parameters(optimisation)
+        for name, option in MODEL_OPTIONS.items():
+            if name not in self.__dict__:
+                setattr(self, name, options.get(name, option.default))
+        self._check_parameters(options)
         self.feature_names: tuple[str, ...] = ()
         self.event_feature_names: tuple[str, ...] = ()
         self.class_names: tuple[str, ...] = ()
@@ -210,27 +168,12 @@ class LSTMClassifier:
 
     def get_params(self) -> dict[str, Any]:
         """Return the parameters of the constructor by name."""
-        return {name: getattr(self, name) for name in [*_CHECKS, *OPTIMISATION, "memory_limit"]}
+        return {name: getattr(self, name) for name in MODEL_OPTIONS}
 
     def _check_parameters(self, names: Iterable[str] = ()) -> None:
         values = self.get_params()
-        wrong = list(unknown_names(names, values))
-        wrong += [
-            f"{name} is {getattr(self, name)!r}, expected {text}"
-            for name, (fits, text) in _CHECKS.items()
-            if not fits(getattr(self, name))
-        ]
-        wrong += values_out_of_range(values)
+        wrong = [*unknown_names(names), *values_out_of_range(values)]
         wrong += [f"{name}: {text}" for name, text in contradictions(values)]
-        try:
-            if parse_bytes(self.memory_limit) is None:
-                wrong.append("memory_limit is None, expected a size such as '1 GB'")
-        except OptionError as error:
-            wrong.append(str(error))
-        if not wrong and self.patience is not None and self.validation_fraction == 0:
-            wrong.append(
-                f"patience is {self.patience} with validation_fraction 0, but stopping early needs validation events"
-            )
         if wrong:
             raise OptionError("LSTMClassifier: " + "; ".join(wrong))
 
@@ -305,21 +248,16 @@ class LSTMClassifier:
 
     def _shape(self) -> tuple[int, int, int, int]:
         outputs = 1 if len(self.class_names) == 2 else len(self.class_names)
-        return len(self.feature_names), len(self.event_feature_names), self._widths()[-1], outputs
-
-    def _widths(self) -> list[int]:
-        """Return the hidden units of each layer, the lowest first."""
-        hidden: Any = self.hidden
-        return [int(H) for H in (hidden if isinstance(hidden, (list, tuple)) else [hidden])]
+        return len(self.feature_names), len(self.event_feature_names), layer_widths(self.hidden)[-1], outputs
 
     def _layers(self) -> dict[str, Any]:
         """Return what the engine has to know of the LSTM layers beside the width of the last."""
-        return {"lower": self._widths()[:-1], "bidirectional": self.bidirectional}
+        return {"lower": layer_widths(self.hidden)[:-1], "bidirectional": self.bidirectional}
 
     def _check_longest(self, longest: tuple[int, int], data: Sequences | SequenceStream) -> None:
         steps, entry = longest
         limit = parse_bytes(self.memory_limit) or 0  # never None: checked
-        shape = len(data.feature_names), len(data.event_feature_names), self._widths()[-1], 1
+        shape = len(data.feature_names), len(data.event_feature_names), layer_widths(self.hidden)[-1], 1
         most = _engine.longest_sequence(*shape, limit, self._layers())
         if steps > most:
             needed = _engine.block_bytes(*shape, steps, self._layers())
@@ -343,13 +281,7 @@ class LSTMClassifier:
                 prepared.event_features.mean,
                 prepared.event_features.scale,
             ),
-            epochs=int(self.epochs),
-            batch_size=int(self.batch_size),
-            learning_rate=float(self.learning_rate),
             **engine_options(self.get_params()),
-            forget_bias=float(self.forget_bias),
-            patience=int(self.patience or 0),
-            seed=int(self.seed),
             weight_scale=prepared.weight_scale,
         )
 

@@ -16,7 +16,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from .errors import OptionError, near_miss
-from .optimisation import OPTIMISATION, Option, contradictions, expected_text
+from .model_options import MODEL_OPTIONS, contradictions
+from .option_table import Option, expected_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -137,37 +138,19 @@ class _ModelKeys(_Section):
         "Number of hidden units; a list for layers on top of each other.",
         "a whole number from 1 to 65535, or a list of such",
     )
-    bidirectional: bool = _key(False, "All layers in both directions of time.", "true or false")
-    epochs: int = _key(15, "How often all events are gone through.", "a whole number, at least 1", ge=1)
-    batch_size: int = _key(64, "Events in one step of the optimiser.", "a whole number, at least 1", ge=1)
-    learning_rate: float = _key(3e-3, "Step size of the optimiser.", "a number greater than 0", gt=0)
-    seed: int = _key(
-        1, "Seed of the initial weights and the order of events.", "a whole number from 0 to 2^63 - 1", ge=0, lt=2**63
-    )
-    n_threads: int | None = _key(
-        None, "Threads; all cores if not given.", "a whole number from 1 to 4095", ge=1, lt=4096
-    )
-    forget_bias: float = _key(1.0, "Initial bias of the forget gate.", "a number")
-    validation_fraction: float = _key(
-        0.1, "Part of the training events that watches the training.", "a number from 0 to less than 1", ge=0, lt=1
-    )
-    patience: int | None = _key(
-        None, "Stop when the validation loss has not improved for so many epochs.", "a whole number, at least 1", ge=1
-    )
-    use_weights: bool = _key(True, "Train with the event weights, if there are any.", "true or false")
-    shuffle: bool = _key(True, "Draw the events in a new order each epoch.", "true or false")
     memory_limit: MemoryLimit = _key("1 GB", "Memory for the training itself.", "a size such as '1 GB', or bytes")
     clip_norm: Annotated[float | None, BeforeValidator(_zero_is_none)] = _key(
         1.0, "Largest norm of a gradient, longer ones are shortened; 0 for no limit.", "a number, at least 0", gt=0
     )
 
 
-def _optimisation_key(option: Option) -> tuple[Any, Any]:
-    """Declare the key of an option that the classifier's table has."""
-    kind = Literal[option.kind] if isinstance(option.kind, tuple) else option.kind | None
+def _option_key(option: Option) -> tuple[Any, Any]:
+    """Declare the key of an option that the model's table has."""
+    kind = Literal[option.kind] if isinstance(option.kind, tuple) else option.kind
+    kind = kind | None if option.optional else kind
 
     def checked(value: Any) -> Any:
-        if not option.accepts(value):
+        if not (value is None and option.optional) and not option.accepts(value):
             raise PydanticCustomError("out_of_range", "out of range")
         return value
 
@@ -190,7 +173,7 @@ else:
         __base__=_ModelKeys,
         __doc__="Section ``[model]``: the network and its training, the parameters of :class:`LSTMClassifier`.",
         __module__=__name__,
-        **{name: _optimisation_key(option) for name, option in OPTIMISATION.items() if name != "clip_norm"},
+        **{name: _option_key(option) for name, option in MODEL_OPTIONS.items() if name not in _ModelKeys.model_fields},
     )
 
 
@@ -447,11 +430,6 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
         yield f"{where('model', 'use_weights')}: there are no weights to use; set input.weight, or drop use_weights"
     for name, text in contradictions({"epochs": 15} | dict(model)):
         yield f"{where('model', name)}: {text}"
-    if "patience" in model and model.get("validation_fraction") == 0:
-        yield (
-            f"{where('model', 'patience')}: stopping early needs validation events; "
-            "set validation_fraction above 0, or drop patience"
-        )
     both = [name for name in _file_names(split.get("test_files")) if name in _file_names(reading.get("files"))]
     if both:
         yield f"{where('split', 'test_files')}: {_shown(both[0])} is among input.files; test on other files"

@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 
 from . import __version__, _engine
+from .architecture import layer_widths
 from .classifier import _VOLATILE, History, LSTMClassifier
 from .errors import ModelFileError, OptionError
+from .model_options import MODEL_OPTIONS
 from .optimisation import OPTIMISATION
 from .preprocessing import FeatureSummary
 from .recipe import Recipe
 
 __all__ = ["document_of", "model_of"]
 
-_UNSAID = {name for name, option in OPTIMISATION.items() if option.default is None}
+_UNSAID = {name for name, option in MODEL_OPTIONS.items() if option.default is None and name != "patience"}
 
 # A document's tree: (name, attributes, text, children).
 _Tree = tuple[str, list[tuple[str, str]], str, list[Any]]
@@ -36,7 +38,7 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
     document = _engine.ModelDocument()
     document.task = "binary" if len(model.class_names) == 2 else "multiclass"
     document.class_names = list(model.class_names)
-    *document.lower, document.hidden = model._widths()
+    *document.lower, document.hidden = layer_widths(model.hidden)
     document.bidirectional = model.bidirectional
     expressions = {} if model.recipe is None else dict(model.recipe.features) | dict(model.recipe.event_features)
     document.features = _specs(model.feature_names, prepared.features, expressions)

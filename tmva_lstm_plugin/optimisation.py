@@ -1,149 +1,76 @@
 """How the weights move in a training: optimiser, schedule of the learning rate, clipping, moving average, growing batches.
 
-:data:`OPTIMISATION` is the table of these options.  :class:`LSTMClassifier` takes them as keywords, section ``[model]`` of a
-configuration as keys, ``tmva-lstm train`` as options; in the last column is what TMVA's ``TrainingStrategy`` calls them.  An
-option that is None was not asked for, and has the default of the optimiser or schedule it belongs to.
+:data:`OPTIMISATION` is the table of these options, with what TMVA's ``TrainingStrategy`` calls them; see
+:mod:`tmva_lstm_plugin.model_options` for how they are given.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-import numpy as np
+from .option_table import (
+    COUNT,
+    INNER,
+    NOT_NEGATIVE,
+    PART,
+    POSITIVE,
+    Option,
+    count,
+    inner,
+    not_negative,
+    part,
+    positive,
+    words,
+)
 
-from .errors import near_miss
-
-__all__ = [
-    "OPTIMISATION",
-    "OPTIMIZERS",
-    "SCHEDULES",
-    "Option",
-    "contradictions",
-    "engine_options",
-    "expected_text",
-    "takes_options",
-    "unknown_names",
-    "values_out_of_range",
-]
-
-_Class = TypeVar("_Class", bound=type)
+__all__ = ["OPTIMISATION", "OPTIMIZERS", "SCHEDULES", "contradictions"]
 
 OPTIMIZERS = ("adam", "sgd", "adamw", "rmsprop", "adagrad", "adadelta")
 SCHEDULES = ("constant", "step", "exponential", "cosine", "one_cycle", "plateau")
 
 
-@dataclass(frozen=True)
-class Option:
-    """One option.
-
-    Attributes
-    ----------
-    name : str
-        Name in Python, TOML and, with dashes, on the command line.
-    kind : type or tuple of str
-        int, float or bool, or the words to choose from.
-    fits : callable
-        Whether a number is in range.
-    expected : str
-        The range in words.
-    meaning : str
-        What it does.
-    tmva : str
-        Key of TMVA's ``TrainingStrategy``.
-    optimizers, schedules : tuple of str
-        What it belongs to; empty if to any.
-    default : object
-        Value where none is given; None: that of the optimiser or schedule, or off.
-    default_text : str
-        The default in words.
-    """
-
-    name: str
-    kind: Any
-    fits: Callable[[Any], bool]
-    expected: str
-    meaning: str
-    tmva: str
-    optimizers: tuple[str, ...] = ()
-    schedules: tuple[str, ...] = ()
-    default: Any = None
-    default_text: str = ""
-
-    def accepts(self, value: Any) -> bool:
-        """Return whether `value` has the type and the range of the option."""
-        if isinstance(self.kind, tuple):
-            return isinstance(value, str) and value in self.kind
-        if self.kind is bool or isinstance(value, (bool, np.bool_)):
-            return self.kind is bool and isinstance(value, bool)
-        types = (int, np.integer) if self.kind is int else (int, float, np.integer, np.floating)
-        return isinstance(value, types) and math.isfinite(value) and bool(self.fits(value))
-
-
-def _part(value: float) -> bool:
-    return 0 <= value < 1
-
-
-def _inner(value: float) -> bool:
-    return 0 < value < 1
-
-
-def _positive(value: float) -> bool:
-    return value > 0
-
-
-def _not_negative(value: float) -> bool:
-    return value >= 0
-
-
-def _count(value: float) -> bool:
-    return 1 <= value < 2**31
-
-
-_PART, _INNER = "a number from 0 to less than 1", "a number between 0 and 1"
-_POSITIVE, _NOT_NEGATIVE, _COUNT = "a number above 0", "a number of at least 0", "a whole number of at least 1"
 _ADAMS, _EPSILONS = ("adam", "adamw"), ("adam", "adamw", "rmsprop", "adagrad", "adadelta")
 
 _TABLE = (
-    Option("optimizer", OPTIMIZERS, bool, "", "The optimiser.", "Optimizer", default="adam"),
-    Option("momentum", float, _part, _PART, "Momentum of the optimiser.", "Momentum", ("sgd", "rmsprop"),
+    Option("optimizer", OPTIMIZERS, bool, "", "The optimiser.", "Optimizer", default="adam", optional=False),
+    Option("momentum", float, part, PART, "Momentum of the optimiser.", "Momentum", ("sgd", "rmsprop"),
            default_text="0.9 for sgd, 0 for rmsprop"),
     Option("nesterov", bool, bool, "", "Nesterov's momentum.", "Nesterov", ("sgd",), default_text="false"),
-    Option("beta1", float, _part, _PART, "What the mean of the gradient keeps at a step.", "ADAM_beta1", _ADAMS,
+    Option("beta1", float, part, PART, "What the mean of the gradient keeps at a step.", "ADAM_beta1", _ADAMS,
            default_text="0.9"),
-    Option("beta2", float, _part, _PART, "What the mean of the squared gradient keeps at a step.", "ADAM_beta2", _ADAMS,
+    Option("beta2", float, part, PART, "What the mean of the squared gradient keeps at a step.", "ADAM_beta2", _ADAMS,
            default_text="0.999"),
-    Option("epsilon", float, _positive, _POSITIVE, "Added to the root of the mean square; for adadelta under the root.",
+    Option("epsilon", float, positive, POSITIVE, "Added to the root of the mean square; for adadelta under the root.",
            "ADAM_eps, RMSPROP_eps, ADAGRAD_eps, ADADELTA_eps", _EPSILONS,
            default_text="1e-8; 1e-10 for adagrad, 1e-6 for adadelta"),
-    Option("rho", float, _part, _PART, "What the mean of the squared gradient keeps at a step.", "RMSPROP_rho, ADADELTA_rho",
+    Option("rho", float, part, PART, "What the mean of the squared gradient keeps at a step.", "RMSPROP_rho, ADADELTA_rho",
            ("rmsprop", "adadelta"), default_text="0.99 for rmsprop, 0.9 for adadelta"),
-    Option("weight_decay", float, _not_negative, _NOT_NEGATIVE,
+    Option("weight_decay", float, not_negative, NOT_NEGATIVE,
            "Decoupled decay: weights, not biases, lose learning_rate * weight_decay of themselves at a step.", "WeightDecay",
            ("adamw",), default_text="0.01"),
-    Option("l1", float, _not_negative, _NOT_NEGATIVE, "Times the sum of |w| of all weights, not biases, is added to the loss.",
+    Option("l1", float, not_negative, NOT_NEGATIVE, "Times the sum of |w| of all weights, not biases, is added to the loss.",
            "WeightDecay with Regularization=L1", default_text="0"),
-    Option("l2", float, _not_negative, _NOT_NEGATIVE, "Times the sum of w^2 of all weights, not biases, is added to the loss.",
+    Option("l2", float, not_negative, NOT_NEGATIVE, "Times the sum of w^2 of all weights, not biases, is added to the loss.",
            "WeightDecay with Regularization=L2", default_text="0"),
-    Option("clip_norm", float, _positive, _POSITIVE, "Largest norm of a gradient, longer ones are shortened.", "ClipNorm",
+    Option("clip_norm", float, positive, POSITIVE, "Largest norm of a gradient, longer ones are shortened.", "ClipNorm",
            default=1.0),
-    Option("clip_value", float, _positive, _POSITIVE,
+    Option("clip_value", float, positive, POSITIVE,
            "Largest component of a gradient; larger ones are cut, before the norm is looked at.", "ClipValue",
            default_text="no limit"),
-    Option("schedule", SCHEDULES, bool, "", "How the learning rate goes over the training.", "Schedule", default="constant"),
-    Option("decay_epochs", int, _count, _COUNT, "Epochs between two decays of the learning rate.", "DecayEpochs", (), ("step",),
+    Option("schedule", SCHEDULES, bool, "", "How the learning rate goes over the training.", "Schedule", default="constant",
+           optional=False),
+    Option("decay_epochs", int, count, COUNT, "Epochs between two decays of the learning rate.", "DecayEpochs", (), ("step",),
            default_text="10"),
-    Option("decay_factor", float, _inner, _INNER, "What a decay multiplies the learning rate with.", "DecayFactor", (),
+    Option("decay_factor", float, inner, INNER, "What a decay multiplies the learning rate with.", "DecayFactor", (),
            ("step", "exponential", "plateau"), default_text="0.1; 0.95 for exponential"),
-    Option("min_learning_rate", float, _not_negative, _NOT_NEGATIVE, "Where the learning rate ends.", "MinLearningRate", (),
+    Option("min_learning_rate", float, not_negative, NOT_NEGATIVE, "Where the learning rate ends.", "MinLearningRate", (),
            ("cosine", "plateau"), default_text="0"),
     Option("plateau_patience", int, lambda v: 0 <= v < 2**31, "a whole number of at least 0",
            "Epochs without a better validation loss (training loss without validation) that are let pass before a decay.",
            "PlateauPatience", (), ("plateau",), default_text="5"),
-    Option("rise_fraction", float, _inner, _INNER, "Part of the steps in which the learning rate rises.", "RiseFraction", (),
+    Option("rise_fraction", float, inner, INNER, "Part of the steps in which the learning rate rises.", "RiseFraction", (),
            ("one_cycle",), default_text="0.3"),
     Option("start_divisor", float, lambda v: v >= 1, "a number of at least 1", "It begins with learning_rate over this.",
            "StartDivisor", (), ("one_cycle",), default_text="25"),
@@ -154,101 +81,25 @@ _TABLE = (
            "WarmupEpochs", default_text="0"),
     Option("warmup_start", float, lambda v: 0 < v <= 1, "a number above 0, at most 1",
            "Part of the learning rate the warm-up begins with.", "WarmupStart", default_text="0.1"),
-    Option("ema_decay", float, _part, _PART,
+    Option("ema_decay", float, part, PART,
            "What a moving average of the weights keeps of itself at a step; it is validated and kept instead of the weights.",
            "EmaDecay", default_text="0, no average"),
     Option("batch_growth", float, lambda v: v >= 1, "a number of at least 1", "What batch_size is multiplied with now and then.",
            "BatchGrowth", default_text="1"),
-    Option("batch_growth_epochs", int, _count, _COUNT, "Epochs between two growths of the batches.", "BatchGrowthEpochs",
+    Option("batch_growth_epochs", int, count, COUNT, "Epochs between two growths of the batches.", "BatchGrowthEpochs",
            default_text="1"),
-    Option("max_batch_size", int, _count, _COUNT, "The batches grow to no more events.", "MaxBatchSize"),
+    Option("max_batch_size", int, count, COUNT, "The batches grow to no more events.", "MaxBatchSize"),
 )  # fmt: skip
 
 #: The options by name.
 OPTIMISATION: dict[str, Option] = {option.name: option for option in _TABLE}
 
 
-def _words(names: tuple[str, ...]) -> str:
-    quoted = [repr(name) for name in names]
-    return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 2 else quoted)
-
-
-def expected_text(option: Option) -> str:
-    """Return what values an option takes, in words."""
-    if isinstance(option.kind, tuple):
-        return _words(option.kind)
-    return "True or False" if option.kind is bool else option.expected
-
-
-def values_out_of_range(values: Mapping[str, Any]) -> Iterator[str]:
-    """Say which values an option cannot have.
-
-    Parameters
-    ----------
-    values : mapping of str to object
-        Options by name; None is left out, but for those that always have a value.
-
-    Yields
-    ------
-    str
-        One line for each wrong value.
-    """
-    for name, option in OPTIMISATION.items():
-        value = values.get(name)
-        if value is None and not isinstance(option.default, str):
-            continue
-        if not option.accepts(value):
-            text = expected_text(option)
-            yield f"{name} is {value!r}, expected {text}" + ("" if isinstance(option.default, str) else ", or None")
-
-
-def unknown_names(names: Iterable[str], others: Iterable[str]) -> Iterator[str]:
-    """Say which names are none of an option, with the nearest that is.
-
-    Parameters
-    ----------
-    names : iterable of str
-        What was given.
-    others : iterable of str
-        Names that are known beside the options.
-
-    Yields
-    ------
-    str
-        One line for each unknown name.
-    """
-    known = [*others, *OPTIMISATION]
-    for name in names:
-        if name not in OPTIMISATION:
-            yield f"there is no parameter {name!r}; {near_miss(name, known)}"
-
-
-def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Say which options contradict each other, or have no meaning beside the others.
-
-    Parameters
-    ----------
-    values : mapping of str to object
-        The options that were given, with ``epochs``, ``batch_size``, ``learning_rate`` and ``patience``; None was not given.
-        Values out of range are passed over: they are told elsewhere.
-
-    Yields
-    ------
-    tuple of str
-        The option, and what is wrong with it.
-    """
-    given = {
-        name: value
-        for name, value in values.items()
-        if value is not None and (name not in OPTIMISATION or OPTIMISATION[name].accepts(value))
-    }
+def contradictions(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say which of these options contradict each other; as :func:`tmva_lstm_plugin.model_options.contradictions`."""
 
     def number(name: str, default: float) -> float:
-        value = given.get(name, default)
-        fits = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if name not in OPTIMISATION:
-            fits = fits and value > 0  # epochs and the like are checked elsewhere
-        return float(value) if fits else float(default)
+        return float(given.get(name, default))
 
     optimizer = given.get("optimizer", "adam")
     schedule = given.get("schedule", "constant")
@@ -262,10 +113,10 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             use = "; use l2 for a penalty" if name == "weight_decay" else ""
             yield (
                 name,
-                f"the optimiser '{optimizer}' has none; set optimizer = {_words(option.optimizers)}, or drop {name}{use}",
+                f"the optimiser '{optimizer}' has none; set optimizer = {words(option.optimizers)}, or drop {name}{use}",
             )
         if option.schedules and schedule not in option.schedules:
-            yield name, f"the schedule '{schedule}' has none; set schedule = {_words(option.schedules)}, or drop {name}"
+            yield name, f"the schedule '{schedule}' has none; set schedule = {words(option.schedules)}, or drop {name}"
     yield from _momentum(given, optimizer)
     yield from _schedule(given, schedule, number)
     yield from _batches(given, number)
@@ -341,49 +192,3 @@ def _batches(given: Mapping[str, Any], number: Callable[[str, float], float]) ->
             f"{number('max_batch_size', 0):.0f} is not above batch_size = {number('batch_size', 64):.0f}, so the batches do "
             "not grow; raise max_batch_size, or drop batch_growth",
         )
-
-
-def takes_options(cls: _Class) -> _Class:
-    """Give a class whose constructor ends in ``**optimisation`` the signature it has in effect, for ``help`` and completion.
-
-    Parameters
-    ----------
-    cls : type
-
-    Returns
-    -------
-    type
-        The class itself.
-    """
-    signature = inspect.signature(cls)
-    named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    have = {p.name for p in named}
-    named += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option.default)
-        for name, option in OPTIMISATION.items()
-        if name not in have
-    ]
-    cls.__signature__ = signature.replace(parameters=named)  # type: ignore[attr-defined]
-    return cls
-
-
-def engine_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the compiled core is given: the options that were asked for, in plain types.
-
-    Parameters
-    ----------
-    values : mapping of str to object
-        Options by name, checked.
-
-    Returns
-    -------
-    dict of str to object
-    """
-    options: dict[str, Any] = {}
-    for name, option in OPTIMISATION.items():
-        value = values[name]
-        if value is not None:
-            options[name] = value if isinstance(option.kind, tuple) else option.kind(value)
-    # None is no limit, which the core calls 0
-    options.setdefault("clip_norm", 0.0)
-    return options

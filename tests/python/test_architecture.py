@@ -24,7 +24,8 @@ STAGES = {
         "reading_arguments streaming"
     ),
     "toys": "_toys testing",
-    "training": "optimisation preprocessing history interruption lstm training_events classifier",
+    "options": "option_table architecture control event_options optimisation model_options",
+    "training": "preprocessing history interruption lstm training_events classifier",
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
@@ -36,12 +37,13 @@ MAY_IMPORT = {
     "shared": set(),
     "reading": {"shared"},
     "toys": {"shared", "reading"},
-    "training": {"shared", "reading", "model file"},
-    "model file": {"shared", "reading", "training"},  # a document and a classifier are made from each other
+    "options": {"shared", "reading"},
+    "training": {"shared", "reading", "options", "model file"},
+    "model file": {"shared", "reading", "options", "training"},  # a document and a classifier are made from each other
     "padded": {"shared", "reading"},
     "tmva": {"shared", "reading", "training", "model file", "padded"},
     "results": {"shared", "reading", "training"},
-    "commands": {"shared", "reading", "toys", "training", "model file", "padded", "tmva", "results"},
+    "commands": {"shared", "reading", "toys", "options", "training", "model file", "padded", "tmva", "results"},
 }
 # Which stages may use the compiled core, and the larger libraries.
 MAY_USE = {

@@ -150,9 +150,9 @@ def test_all_errors_at_once_a_line_each(toml):
         "input.label: it is missing; give an expression that tells the classes apart",
         "input.descending: it needs order_by",
         "model.hidden: found 0, expected a whole number from 1 to 65535",
-        "model.epochs: found 'many', expected a whole number, at least 1",
+        "model.epochs: found 'many', expected a whole number of at least 1",
         "model.shuffle: found 1, expected true or false",
-        "model.learning_rate: found nan, expected a number greater than 0",
+        "model.learning_rate: found nan, expected a number above 0",
         "model.memory_limit: ",
         "modle: section or key 'modle' is unknown; did you mean 'model'?",
         "output.plots: found 'yes', expected true or false",
@@ -173,18 +173,18 @@ def test_one_error_is_counted_as_one():
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("model", "batch_size", 0, "found 0, expected a whole number, at least 1"),
-        ("model", "epochs", -1, "found -1, expected a whole number, at least 1"),
-        ("model", "epochs", 2.5, r"found 2\.5, expected a whole number, at least 1"),
-        ("model", "learning_rate", 0, "found 0, expected a number greater than 0"),
-        ("model", "learning_rate", float("inf"), "found inf, expected a number greater than 0"),
+        ("model", "batch_size", 0, "found 0, expected a whole number of at least 1"),
+        ("model", "epochs", -1, "found -1, expected a whole number of at least 1"),
+        ("model", "epochs", 2.5, r"found 2\.5, expected a whole number of at least 1"),
+        ("model", "learning_rate", 0, "found 0, expected a number above 0"),
+        ("model", "learning_rate", float("inf"), "found inf, expected a number above 0"),
         ("model", "seed", -1, "found -1, expected a whole number from 0 to"),
         ("model", "n_threads", 0, "found 0, expected a whole number from 1 to 4095"),
         ("model", "optimizer", "adm", "found 'adm', expected 'adam', 'sgd', 'adamw', 'rmsprop', 'adagrad' or"),
         ("model", "validation_fraction", 1, "found 1, expected a number from 0 to less than 1"),
         ("model", "hidden", 2**16, "found 65536, expected a whole number from 1 to 65535"),
         ("model", "clip_norm", -1, "found -1, expected a number, at least 0"),
-        ("model", "patience", 0, "found 0, expected a whole number, at least 1"),
+        ("model", "patience", 0, "found 0, expected a whole number of at least 1"),
         ("input", "features", [], r"found \[\], expected a list of expressions, or a table"),
         ("input", "features", "E", "found 'E', expected a list of expressions, or a table"),
         ("input", "classes", ["one"], r"found \['one'\], expected a list of at least two names"),
@@ -278,7 +278,7 @@ def test_errors_say_whether_the_file_or_an_option_is_wrong(toml):
         load_config(path, {"model": {"hidden": -3}}, option_names={("model", "hidden"): "--hidden"})
     assert lines_of(error) == [
         "command line: --hidden: found -3, expected a whole number from 1 to 65535, or a list of such",
-        f"{path}: model.epochs: found 0, expected a whole number, at least 1",
+        f"{path}: model.epochs: found 0, expected a whole number of at least 1",
     ]
 
 
