@@ -38,17 +38,12 @@ bool MemorySource<T>::next(Portion<T> &portion)
 
 namespace {
 
-bool is_bias(const ParameterView &view)
-{
-   return view.name.size() > 2 && view.name.compare(view.name.size() - 2, 2, ".b") == 0;
-}
-
 /// What decays: weights, not biases, as for the penalties.
 std::vector<ParameterRange> weight_ranges(const std::vector<ParameterView> &layout)
 {
    std::vector<ParameterRange> ranges;
    for (const ParameterView &view : layout)
-      if (!is_bias(view))
+      if (view.kind == ParameterKind::Weight)
          ranges.emplace_back(view.offset, view.offset + view.rows * view.columns);
    std::sort(ranges.begin(), ranges.end());
    return ranges;
@@ -71,55 +66,8 @@ Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Stan
       throw ArgumentError("batch_growth is " + std::to_string(options.growth.factor) + "; expected a number of at least 1");
    if (options.schedule.decay_epochs == 0 || options.growth.epochs == 0)
       throw ArgumentError("decay_epochs or batch_growth_epochs is 0; expected at least 1");
-   initialise();
+   initialise(shape, fOptions.initialisation, fOptions.forget_bias, fOptions.seed, fParameters.data());
    fNetwork.set_parameters(fParameters.data());
-}
-
-namespace {
-
-/// Two uniform draws to a normal one (G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29 (1958) 610).
-double normal(const RandomStream &random, std::uint64_t index)
-{
-   constexpr double kTwoPi = 6.283185307179586476925;
-   // the second draw of an index has its top bit set, which no parameter's number has
-   const double radius = std::sqrt(-2 * std::log(1 - random.uniform(index)));
-   return radius * std::cos(kTwoPi * random.uniform(index | std::uint64_t(1) << 63));
-}
-
-/// Weight number `at` (row-major) of a matrix rows x columns; `index` is what it draws with.
-double initial_weight(Initialisation kind, std::size_t rows, std::size_t columns, std::size_t at, std::uint64_t index,
-                      const RandomStream &random)
-{
-   const double n = static_cast<double>(columns), m = static_cast<double>(rows);
-   switch (kind) {
-   case Initialisation::XavierUniform: return std::sqrt(6 / (n + m)) * (2 * random.uniform(index) - 1);
-   case Initialisation::Xavier: return std::sqrt(2 / (n + m)) * normal(random, index);
-   case Initialisation::Gauss: return std::sqrt(2 / n) * normal(random, index);
-   case Initialisation::Uniform: return std::sqrt(2 / n) * (2 * random.uniform(index) - 1);
-   case Initialisation::Identity: return at / columns == at % columns ? 1 : 0;
-   case Initialisation::Zero: return 0;
-   }
-   return 0;
-}
-
-} // namespace
-
-template <class T>
-void Trainer<T>::initialise()
-{
-   const RandomStream random(fOptions.seed, Purpose::Initialise);
-   for (const ParameterView &view : fLayout) {
-      T *part = fParameters.data() + view.offset;
-      const std::size_t count = view.rows * view.columns;
-      // the four gates of W and U are four matrices
-      const std::size_t rows = view.rows / view.gates;
-      for (std::size_t n = 0; n < count; ++n)
-         part[n] = is_bias(view) ? T(0)
-                                 : static_cast<T>(initial_weight(fOptions.initialisation, rows, view.columns, n % (rows * view.columns),
-                                                           view.offset + n, random));
-      if (is_bias(view) && view.gates == 4)
-         std::fill_n(part + rows, rows, static_cast<T>(fOptions.forget_bias));
-   }
 }
 
 template <class T>
@@ -137,7 +85,7 @@ template <class T>
 LossSum Trainer<T>::train_batch(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch)
 {
    const LossSum sum =
-      fNetwork.gradient(events, batch, n_batch, fOptions.weight_scale, fOptions.limits, fGradient.data());
+      fNetwork.gradient(events, batch, n_batch, fOptions.weight_scale, fOptions.limits, fGradient.data(), {fOptions.seed, ++fBatches});
    if (sum.n == 0)
       return sum; // nothing but events of weight 0: no step
    // the mean over events, not over weights: a batch whose weights happen to cancel must not be blown up
@@ -192,7 +140,7 @@ void Trainer<T>::add_penalty()
 {
    const T l1 = static_cast<T>(fOptions.l1), l2 = static_cast<T>(fOptions.l2);
    for (const ParameterView &view : fLayout) {
-      if (is_bias(view))
+      if (view.kind != ParameterKind::Weight)
          continue;
       for (std::size_t n = view.offset; n < view.offset + view.rows * view.columns; ++n) {
          const T w = fParameters[n];

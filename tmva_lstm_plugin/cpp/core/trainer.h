@@ -2,6 +2,7 @@
 /// The training loop: epochs of mini-batches, validation, early stopping, best weights. The same through every door.
 #pragma once
 
+#include "initialise.h"
 #include "network.h"
 #include "optimizer.h"
 #include "schedule.h"
@@ -13,17 +14,6 @@
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
-
-/// How weights are drawn before the training; `n` columns and `m` rows of a matrix (for W and U: of one gate). Biases are 0 but
-/// for the forget gate's. Names and formulas are TMVA's WeightInitialization.
-enum class Initialisation {
-   XavierUniform, ///< uniform in +-sqrt(6 / (n + m)) (X. Glorot, Y. Bengio, AISTATS 2010)
-   Xavier,        ///< normal, deviation sqrt(2 / (n + m))
-   Gauss,         ///< normal, deviation sqrt(2 / n)
-   Uniform,       ///< uniform in +-sqrt(2 / n)
-   Identity,      ///< 1 on the diagonal
-   Zero
-};
 
 struct TrainingOptions {
    std::size_t epochs = 15;
@@ -38,7 +28,7 @@ struct TrainingOptions {
    /// as a copy of the weights after the first step.
    double ema_decay = 0;
    Initialisation initialisation = Initialisation::XavierUniform;
-   double forget_bias = 1;   ///< initial bias of the forget gate
+   double forget_bias = 1;   ///< see initialise()
    std::size_t patience = 0; ///< epochs without a better validation loss before training stops; 0: all epochs are run
    std::uint64_t seed = 1;
    double weight_scale = 1; ///< event weights are multiplied by this
@@ -126,7 +116,6 @@ public:
    const TrainingOptions &options() const { return fOptions; }
 
 private:
-   void initialise();
    void add_penalty();
    void make_step(T factor);
    LossSum validate_averaged(const LabelledView<T> &events, const std::vector<std::int64_t> &use);
@@ -138,6 +127,7 @@ private:
    std::vector<T> fParameters, fGradient;
    std::vector<T> fAverage; ///< as large with ema_decay only
    bool fHasAverage = false;
+   std::uint32_t fBatches = 0; ///< what dropout draws with: the batches so far
 };
 
 /// Draws a validation part for each class: round(fraction * events of the class) of them, from the seed. `labels` may be null
