@@ -20,47 +20,49 @@ const Block *blocks(const LayerShape &shape)
    return shape.cell.kind == CellKind::Gru ? kGru : kOthers;
 }
 
-/// The rows of blocks [first, last) of a matrix with `columns` columns.
+} // namespace
+
+/// The rows of blocks [first, last), from the matrices W and U (either may be null) side by side; for b: W is b, with one column.
 template <class T>
-std::vector<T> gathered(const LayerShape &shape, int Block::*which, std::size_t first, std::size_t last, const T *matrix,
-                        std::size_t columns)
+void PackedCell<T>::gather(std::size_t first, std::size_t last, bool biases, const T *W, std::size_t D, const T *U, std::size_t H)
 {
-   const std::size_t size = shape.H * columns;
-   std::vector<T> rows;
+   fRows.clear();
    for (std::size_t n = first; n < last; ++n) {
-      const T *from = matrix + static_cast<std::size_t>(blocks(shape)[n].*which) * size;
-      rows.insert(rows.end(), from, from + size);
+      const Block block = blocks(fShape)[n];
+      for (std::size_t j = 0; j < fShape.H; ++j) {
+         const auto add = [&](int at, const T *matrix, std::size_t columns) {
+            const T *row = matrix + (static_cast<std::size_t>(at) * fShape.H + j) * columns;
+            fRows.insert(fRows.end(), row, row + columns);
+         };
+         if (W)
+            add(biases ? block.b : block.W, W, D);
+         if (U)
+            add(block.U, U, H);
+      }
    }
-   return rows;
 }
 
-/// Packs `matrix` (rows x columns) for a product that gives rows from columns.
+/// Packs the gathered rows for a product that gives them from `columns` inputs.
 template <class T>
-void pack_forward(const Kernels<T> &kernels, const std::vector<T> &matrix, std::size_t columns, AlignedArray<T> &packed)
+void PackedCell<T>::pack_rows(std::size_t columns, AlignedArray<T> &packed)
 {
-   const std::size_t rows = matrix.size() / columns;
-   std::vector<T> transposed(matrix.size());
+   const std::size_t rows = fRows.size() / columns;
+   fTransposed.resize(fRows.size());
    for (std::size_t row = 0; row < rows; ++row)
       for (std::size_t column = 0; column < columns; ++column)
-         transposed[column * rows + row] = matrix[row * columns + column];
-   packed.require(kernels.packed_transposed_size(columns, rows));
-   kernels.pack_transposed(transposed.data(), columns, rows, 0, rows, packed.data());
+         fTransposed[column * rows + row] = fRows[row * columns + column];
+   packed.require(fKernels->packed_transposed_size(columns, rows));
+   fKernels->pack_transposed(fTransposed.data(), columns, rows, 0, rows, packed.data());
 }
 
-/// [left | right], row by row.
+/// The same for the way back, from the rows to the inputs.
 template <class T>
-std::vector<T> side_by_side(const std::vector<T> &left, std::size_t D, const std::vector<T> &right, std::size_t H)
+void PackedCell<T>::pack_back(std::size_t columns, AlignedArray<T> &packed)
 {
-   std::vector<T> both;
-   both.reserve(left.size() + right.size());
-   for (std::size_t row = 0; row * D < left.size(); ++row) {
-      both.insert(both.end(), left.begin() + row * D, left.begin() + (row + 1) * D);
-      both.insert(both.end(), right.begin() + row * H, right.begin() + (row + 1) * H);
-   }
-   return both;
+   const std::size_t rows = fRows.size() / columns;
+   packed.require(fKernels->packed_transposed_size(rows, columns));
+   fKernels->pack_transposed(fRows.data(), rows, columns, 0, columns, packed.data());
 }
-
-} // namespace
 
 template <class T>
 void PackedCell<T>::pack(LayerShape shape, const T *flat)
@@ -70,24 +72,25 @@ void PackedCell<T>::pack(LayerShape shape, const T *flat)
    const std::size_t D = shape.D, H = shape.H, sums = shape.sums();
    const T *W = flat, *U = W + shape.gates() * H * D, *b = U + shape.gates() * H * H, *peepholes = b + sums * H;
    const bool gru = shape.cell.kind == CellKind::Gru;
-   // rows [first_U, last_U) meet h, rows [first_W, sums) meet x
+   // rows [0, last_U) meet h, rows [first_W, sums) meet x
    const std::size_t last_U = gru ? 3 : sums, first_W = gru ? 1 : 0;
-   const std::vector<T> inputs = gathered(shape, &Block::W, first_W, sums, W, D);
-   const std::vector<T> states = gathered(shape, &Block::U, 0, last_U, U, H);
-   fStateTransposed.require(fKernels->packed_transposed_size(last_U * H, H));
-   fKernels->pack_transposed(states.data(), last_U * H, H, 0, H, fStateTransposed.data());
-   fInputTransposed.require(fKernels->packed_transposed_size((sums - first_W) * H, D));
-   fKernels->pack_transposed(inputs.data(), (sums - first_W) * H, D, 0, D, fInputTransposed.data());
-   fForward.resize(gru ? 3 : 1);
+   gather(0, last_U, false, nullptr, 0, U, H);
+   pack_back(H, fStateTransposed);
+   gather(first_W, sums, false, W, D, nullptr, 0);
+   pack_back(D, fInputTransposed);
    if (gru) {
-      pack_forward(*fKernels, gathered(shape, &Block::U, 0, 1, U, H), H, fForward[0]);
-      pack_forward(*fKernels, side_by_side(gathered(shape, &Block::W, 1, 3, W, D), D, gathered(shape, &Block::U, 1, 3, U, H), H),
-                   D + H, fForward[1]);
-      pack_forward(*fKernels, gathered(shape, &Block::W, 3, 4, W, D), D, fForward[2]);
+      gather(0, 1, false, nullptr, 0, U, H);
+      pack_rows(H, fForward[0]);
+      gather(1, 3, false, W, D, U, H);
+      pack_rows(D + H, fForward[1]);
+      gather(3, 4, false, W, D, nullptr, 0);
+      pack_rows(D, fForward[2]);
    } else {
-      pack_forward(*fKernels, side_by_side(inputs, D, states, H), D + H, fForward[0]);
+      gather(0, sums, false, W, D, U, H);
+      pack_rows(D + H, fForward[0]);
    }
-   fBias = gathered(shape, &Block::b, 0, sums, b, 1);
+   gather(0, sums, true, b, 1, nullptr, 0);
+   fBias = fRows;
    fPeephole.assign(peepholes, peepholes + shape.peepholes() * H);
 }
 
@@ -175,6 +178,8 @@ void PackedCell<T>::backward(T *gates, T *dc, const T *dh, const T *c_prev, cons
    constexpr std::size_t L = kLanes<T>;
    const std::size_t H = fShape.H, gate = H * L;
    std::fill(gates + fShape.sums() * gate, gates + fShape.rows() * L, T(0));
+   for (std::size_t row = 0; row < fShape.sums() * H; ++row) // lanes that do not run yet: the product takes whole registers
+      std::fill(gates + row * L + n_lanes, gates + (row + 1) * L, T(0));
    if (fShape.cell.kind != CellKind::Lstm) {
       for (std::size_t j = 0; j < H; ++j)
          for (std::size_t lane = 0; lane < n_lanes; ++lane) {

@@ -53,6 +53,9 @@ public:
    void input_gradient(const T *dgates, T *dx, std::size_t n_lanes) const;
 
 private:
+   void gather(std::size_t first, std::size_t last, bool biases, const T *W, std::size_t D, const T *U, std::size_t H);
+   void pack_rows(std::size_t columns, AlignedArray<T> &packed);
+   void pack_back(std::size_t columns, AlignedArray<T> &packed);
    void sums(const T *u, T *gates, std::size_t n_lanes) const;
    /// out = f(out + bias) over `rows` rows from `first` on.
    template <class F>
@@ -60,10 +63,11 @@ private:
 
    LayerShape fShape;
    const Kernels<T> *fKernels = nullptr;
-   std::vector<AlignedArray<T>> fForward; ///< of each product of a step
+   AlignedArray<T> fForward[3]; ///< of each product of a step
    AlignedArray<T> fStateTransposed, fInputTransposed;
    std::vector<T> fBias;     ///< in the order of `gates`
    std::vector<T> fPeephole; ///< [peepholes()][H]
+   std::vector<T> fRows, fTransposed; ///< room for packing
 };
 
 /// Takes the gradient of the parameters (W, U, b, peepholes; as they stand in the flat buffer) out of a panel [rows()][columns].

@@ -19,7 +19,7 @@ StackShape NetworkShape::stack() const
 
 std::size_t NetworkShape::attention_parameters() const
 {
-   return pools() && pooling == Pooling::Attention ? Attention<float>(states(), H).parameters() : 0;
+   return pools() && pooling == Pooling::Attention ? DenseShape{states(), H}.parameters() + H : 0;
 }
 
 std::vector<DenseShape> NetworkShape::dense_layers() const

@@ -33,7 +33,6 @@ public:
    /// S numbers of a step, of which M mixtures decide.
    Attention(std::size_t S, std::size_t M) : fLayer({S, M}, Activation::Tanh), fV(M) {}
 
-   std::size_t parameters() const { return layer().shape().parameters() + fV.size(); }
    /// A (M x S), a_0 (M), v (M).
    void pack(const T *flat);
    const DenseLayer<T> &layer() const { return fLayer; }

@@ -104,29 +104,38 @@ void StackBlock<T>::drop(const StackShape &shape, const DropDraw &draw, const st
    fParts.resize(shape.parts());
    for (LayerBlock<T> &each : fParts)
       each.drop_states(nullptr);
-   if (!shape.drop.any() || draw.step == 0) {
-      fOutputFactors.clear();
+   fDropping = shape.drop.any() && draw.step > 0;
+   if (!fDropping)
       return;
-   }
+   make_factor_room(shape);
    std::size_t all = shape.D, at = 0;
    for (std::size_t layer = 0; layer < shape.layers(); ++layer)
       all += 2 * shape.outputs(layer); // dropped on the way up, and on the way to the next step
    const auto take = [&](double rate, std::size_t rows, AlignedArray<T> &factors) {
-      factors.require(rows * kLanes<T>);
       draw_factors(draw, rate, at, rows, all, positions, n_lanes, factors.data());
       at += rows;
    };
    take(shape.drop.input, shape.D, fInputFactors);
-   fOutputFactors.resize(shape.layers());
    for (std::size_t layer = 0; layer < shape.layers(); ++layer)
       take(shape.drop.output, shape.outputs(layer), fOutputFactors[layer]);
    if (shape.drop.state == 0)
       return;
-   fStateFactors.resize(shape.parts());
    for (std::size_t n = 0; n < shape.parts(); ++n) {
       take(shape.drop.state, shape.part(n).H, fStateFactors[n]);
       fParts[n].drop_states(fStateFactors[n].data());
    }
+}
+
+template <class T>
+void StackBlock<T>::make_factor_room(const StackShape &shape)
+{
+   fInputFactors.require(shape.D * kLanes<T>);
+   fOutputFactors.resize(shape.layers());
+   for (std::size_t layer = 0; layer < shape.layers(); ++layer)
+      fOutputFactors[layer].require(shape.outputs(layer) * kLanes<T>);
+   fStateFactors.resize(shape.parts());
+   for (std::size_t n = 0; n < shape.parts(); ++n)
+      fStateFactors[n].require(shape.part(n).H * kLanes<T>);
 }
 
 template <class T>
@@ -154,6 +163,8 @@ void StackBlock<T>::reserve(const StackShape &shape, std::size_t steps)
    if (shape.bidirectional)
       for (AlignedArray<T> &each : fStateGradient)
          each.require(steps * widest_states(shape) * L);
+   if (shape.drop.any())
+      make_factor_room(shape);
    if (shape.keeps_states)
       fStates.require(steps * shape.outputs() * L);
    fNorms.resize(shape.layer_norm ? shape.layers() : 0);
@@ -200,7 +211,7 @@ void StackBlock<T>::pass_on(const PackedStack<T> &stack, std::size_t layer, std:
    if (fShape.layer_norm)
       stack.normalise_output(layer, y, fNorms[layer].normalised.data() + slot * rows * L, fNorms[layer].inverse.data() + slot * L,
                              n_lanes);
-   if (dropping())
+   if (fDropping)
       multiply_lanes(rows, fOutputFactors[layer].data(), y, n_lanes);
 }
 
@@ -210,7 +221,7 @@ void StackBlock<T>::pass_back(const PackedStack<T> &stack, std::size_t layer, st
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t rows = fShape.outputs(layer);
-   if (dropping())
+   if (fDropping)
       multiply_lanes(rows, fOutputFactors[layer].data(), dy, n_lanes);
    if (fShape.layer_norm) {
       T *dgain = dnorms + fShape.norm_of(layer);
@@ -245,7 +256,7 @@ void StackBlock<T>::gather(const PackedStack<T> &stack, std::size_t layer, T *de
    if (fShape.bidirectional)
       turn<false>(H, [&](std::size_t t) { return fParts[n + 1].output(t); },
                   [&](std::size_t t) { return dest + t * stride + H * L; });
-   if (fShape.layer_norm || dropping())
+   if (fShape.layer_norm || fDropping)
       for (std::size_t t = 0; t < steps(); ++t)
          pass_on(stack, layer, t, dest + t * stride, running(t));
 }
@@ -259,7 +270,7 @@ void StackBlock<T>::feed(const PackedStack<T> &stack, std::size_t layer)
    LayerBlock<T> &ahead = fParts[n];
    if (layer > 0)
       gather(stack, layer - 1, ahead.x(0), fShape.part(n).inputs() * L);
-   else if (dropping() && fShape.drop.input > 0)
+   else if (fDropping && fShape.drop.input > 0)
       for (std::size_t t = 0; t < steps(); ++t)
          multiply_lanes(D, fInputFactors.data(), ahead.x(t), running(t));
    if (fShape.bidirectional) {
@@ -298,7 +309,7 @@ void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradi
       if (!last && shape.bidirectional)
          block.template turn<true>(outputs, [&](std::size_t t) { return block.fInputGradient[1].data() + t * outputs * L; },
                                    [&](std::size_t t) { return above + t * outputs * L; });
-      if (above && (shape.layer_norm || block.dropping()))
+      if (above && (shape.layer_norm || block.fDropping))
          for (std::size_t t = steps; t-- > 0;)
             block.pass_back(stack, layer, t, above + t * outputs * L, wanted.norms, block.running(t));
       const T *sent_from_above = last && !above ? loss.dh_steps : above;

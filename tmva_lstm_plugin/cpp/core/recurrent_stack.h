@@ -133,11 +133,11 @@ private:
    template <class U>
    friend void backward(const PackedStack<U> &, StackBlock<U> &, const LossGradient<U> &, const StackGradient<U> &);
 
+   void make_factor_room(const StackShape &shape);
    void feed(const PackedStack<T> &stack, std::size_t layer);
    void gather(const PackedStack<T> &stack, std::size_t layer, T *dest, std::size_t stride);
    void pass_on(const PackedStack<T> &stack, std::size_t layer, std::size_t slot, T *y, std::size_t n_lanes);
    void pass_back(const PackedStack<T> &stack, std::size_t layer, std::size_t slot, T *dy, T *dnorms, std::size_t n_lanes);
-   bool dropping() const { return !fOutputFactors.empty(); }
 
    StackShape fShape;
    std::size_t fLengths[kLanes<T>] = {};
@@ -149,9 +149,10 @@ private:
       AlignedArray<T> normalised, inverse; ///< [T][outputs][L] and [T][L]; see normalise()
    };
    std::vector<Norm> fNorms;                     ///< of each layer
-   AlignedArray<T> fInputFactors;                ///< [D][L]
-   std::vector<AlignedArray<T>> fOutputFactors;  ///< of each layer [outputs][L]; none: nothing is dropped
-   std::vector<AlignedArray<T>> fStateFactors;   ///< of each part [H][L]
+   bool fDropping = false;
+   AlignedArray<T> fInputFactors;               ///< [D][L]
+   std::vector<AlignedArray<T>> fOutputFactors; ///< of each layer [outputs][L]
+   std::vector<AlignedArray<T>> fStateFactors;  ///< of each part [H][L]
 };
 
 template <class T>
