@@ -304,7 +304,7 @@ print("BOOKED")
             "InputLayout=3|2:TrainingStrategy=LearnRate=1e-3,BatchSize=many",
             ["unknown key 'LearnRate'; did you mean 'LearningRate'", "BatchSize=many, expected a whole number"],
         ),
-        ("InputLayout=3|2:Layout=GRU|10|2|3|0|1,LINEAR", ["GRU layers are not offered"]),
+        ("InputLayout=3|2:Layout=CONV|10|2|3|0|1,LINEAR", ["CONV layers are not offered"]),
         ("InputLayout=3|2:Layout=LSTM|10|2|3|1|0,LINEAR", ["rememberState=1 is not offered"]),
         ("InputLayout=3|2:Layout=LSTM|10|2|3|0|1,LINEAR", ["RESHAPE|FLAT has to follow"]),
         ("InputLayout=9|9", ["asks for 81 variables, but 6 are declared"]),
@@ -315,9 +315,9 @@ print("BOOKED")
         ),
         ("InputLayout=3|2:Length=lenght", ["Length=lenght is neither a variable nor a spectator; did you mean 'length'"]),
         (
-            "InputLayout=3|2:TrainingStrategy=DropConfig=0.5,Optimizer=RMSPROB,EmaDecay=1|Schedule=STEP,DecayEpochs=60,Nesterov=T",
+            "InputLayout=3|2:TrainingStrategy=DropConfig=1.5,Optimizer=RMSPROB,EmaDecay=1|Schedule=STEP,DecayEpochs=60,Nesterov=T",
             [
-                "dropout is not offered",
+                "phase 1: DropConfig=1.5: found '1.5', expected numbers from 0 to less than 1",
                 "phase 1: Optimizer=RMSPROB is unknown; did you mean 'RMSPROP'?",
                 "EmaDecay=1, expected",
                 "phase 2: Nesterov belongs to Optimizer=SGD, not to ADAM",

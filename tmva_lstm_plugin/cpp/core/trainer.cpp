@@ -49,12 +49,19 @@ std::vector<ParameterRange> weight_ranges(const std::vector<ParameterView> &layo
    return ranges;
 }
 
+NetworkShape dropping(NetworkShape shape, DropRates drop)
+{
+   if (drop.any())
+      shape.drop = drop;
+   return shape;
+}
+
 } // namespace
 
 template <class T>
 Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features,
                     TrainingOptions options)
-   : fOptions(options), fLayout(parameter_layout(shape)), fNetwork(shape, std::move(features), std::move(event_features)),
+   : fOptions(options), fLayout(parameter_layout(shape)), fNetwork(dropping(shape, options.drop), std::move(features), std::move(event_features)),
      fOptimizer(options.optimizer, shape.parameters(), weight_ranges(fLayout)), fParameters(shape.parameters()),
      fGradient(shape.parameters()), fAverage(options.ema_decay > 0 ? shape.parameters() : 0)
 {

@@ -29,6 +29,7 @@ struct TrainingOptions {
    double ema_decay = 0;
    Initialisation initialisation = Initialisation::XavierUniform;
    double forget_bias = 1;   ///< see initialise()
+   DropRates drop;           ///< if any, instead of the network's own
    std::size_t patience = 0; ///< epochs without a better validation loss before training stops; 0: all epochs are run
    std::uint64_t seed = 1;
    double weight_scale = 1; ///< event weights are multiplied by this

@@ -174,6 +174,18 @@ NetworkShape take_shape(OptionReader &reader, std::size_t D, std::size_t E, std:
    reader.take("flat_steps", shape.flat_steps);
    reader.take("dense", dense);
    reader.take("loss", loss);
+   std::string cell = cell_name(shape.cell.kind), pooling = pooling_name(shape.pooling);
+   reader.take("cell", cell);
+   reader.take("peepholes", shape.cell.peepholes);
+   reader.take("coupled_gates", shape.cell.coupled);
+   reader.take("pooling", pooling);
+   reader.take("layer_norm", shape.layer_norm);
+   reader.take("every_step", shape.every_step);
+   reader.take("input_dropout", shape.drop.input);
+   reader.take("recurrent_dropout", shape.drop.state);
+   reader.take("dropout", shape.drop.output);
+   shape.cell.kind = cell_from_name(cell);
+   shape.pooling = pooling_from_name(pooling);
    for (const auto &[width, activation] : dense)
       shape.dense.push_back({width, activation_from_name(activation)});
    shape.loss = loss_from_name(loss);
@@ -192,6 +204,9 @@ TrainingOptions take_training(OptionReader &reader)
    reader.take("epochs", o.epochs);
    reader.take("batch_size", o.batch_size);
    reader.take("forget_bias", o.forget_bias);
+   std::string initialisation = initialisation_name(o.initialisation);
+   reader.take("initialisation", initialisation);
+   o.initialisation = initialisation_from_name(initialisation);
    reader.take("patience", o.patience);
    reader.take("seed", o.seed);
    reader.take("weight_scale", o.weight_scale);
@@ -287,16 +302,17 @@ void bind_trainer(nb::module_ &m, const char *class_name)
          "events"_a, "batch"_a, "One optimiser step; (sum of weighted losses, sum of weights, events) before it.")
       .def(
          "gradient",
-         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
+         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch, std::uint32_t step) {
             const EventArrays<T> events(arrays);
             std::vector<T> flat(self.parameters().size());
             const LossSum sum = self.network().gradient(checked(events, self.network().shape(), true), batch.data(),
                                                         batch.shape(0), self.options().weight_scale,
-                                                        self.options().limits, flat.data());
+                                                        self.options().limits, flat.data(), {self.options().seed, step});
             const std::size_t count = flat.size();
             return nb::make_tuple(as_tuple(sum), to_numpy(std::move(flat), {count}));
          },
-         "events"_a, "batch"_a, "Sums of the loss and its gradient over a batch.")
+         "events"_a, "batch"_a, "step"_a = 0,
+         "Sums of the loss and its gradient over a batch. Dropout draws for this step; for step 0 nothing is dropped.")
       .def(
          "loss",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
@@ -325,7 +341,27 @@ void bind_trainer(nb::module_ &m, const char *class_name)
             }
             return to_numpy(std::move(result), {view.N, shape.classes()});
          },
-         "events"_a, "n_threads"_a, "Class probabilities (N, classes).");
+         "events"_a, "n_threads"_a, "Class probabilities (N, classes).")
+      .def(
+         "outputs",
+         [](Self &self, nb::tuple arrays, std::size_t n_threads) {
+            const EventArrays<T> events(arrays);
+            const LabelledView<T> view = checked(events, self.network().shape(), false);
+            const NetworkShape &shape = self.network().shape();
+            WorkLimits limits = self.options().limits;
+            limits.n_threads = n_threads;
+            const std::size_t rows = shape.every_step ? static_cast<std::size_t>(view.offsets[view.N] - view.offsets[0]) : view.N;
+            std::vector<T> result(rows * shape.K);
+            {
+               const nb::gil_scoped_release released;
+               std::vector<std::int64_t> all(view.N);
+               for (std::size_t n = 0; n < view.N; ++n)
+                  all[n] = static_cast<std::int64_t>(n);
+               self.network().logits(view, all.data(), view.N, limits, result.data());
+            }
+            return to_numpy(std::move(result), {rows, shape.K});
+         },
+         "events"_a, "n_threads"_a, "Outputs before sigmoid or softmax (N, K); (steps, K) where every step has its own.");
 }
 
 } // namespace

@@ -189,6 +189,9 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
    document.hidden = booking.network.H;
    document.lower = booking.network.lower;
    document.bidirectional = booking.network.bidirectional;
+   document.cell = booking.network.cell;
+   document.pooling = booking.network.pooling;
+   document.layer_norm = booking.network.layer_norm;
    document.flat_steps = booking.network.flat_steps;
    document.dense = booking.network.dense;
    document.loss = booking.network.loss;

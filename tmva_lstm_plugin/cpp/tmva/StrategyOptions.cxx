@@ -161,7 +161,7 @@ void PhaseReader::split_up(const std::string &text, bool users)
 {
    static const std::vector<std::string> keys{
       "LearningRate", "Momentum", "ConvergenceSteps", "MaxEpochs", "Optimizer", "BatchSize", "TestRepetitions", "WeightDecay",
-      "Regularization", "DropConfig", "ClipNorm", "ADAM_beta1", "ADAM_beta2", "ADAM_eps", "Repetitions", "Multithreading",
+      "Regularization", "DropConfig", "RecurrentDropout", "ClipNorm", "ADAM_beta1", "ADAM_beta2", "ADAM_eps", "Repetitions", "Multithreading",
       "ADAGRAD_eps", "RMSPROP_eps", "RMSPROP_rho", "ADADELTA_eps", "ADADELTA_rho", "Nesterov", "ClipValue", "EmaDecay",
       "Schedule", "DecayEpochs", "DecayFactor", "MinLearningRate", "PlateauPatience", "RiseFraction", "StartDivisor",
       "EndDivisor", "WarmupEpochs", "WarmupStart", "BatchGrowth", "BatchGrowthEpochs", "MaxBatchSize"};
@@ -276,18 +276,29 @@ void PhaseReader::take_decay()
    }
 }
 
+/// DropConfig=input+layer+layer+...: the part dropped of the features of a step, then of what each layer gives; the recurrent layers
+/// have one rate here. RecurrentDropout: of the state on its way to the next step.
 void PhaseReader::take_dropout()
 {
+   number("RecurrentDropout", fOptions.drop.state, "a number from 0 to less than 1", kPart);
    for (const Given &given : fGiven) {
       if (given.key != "DropConfig")
          continue;
+      std::vector<double> rates;
       for (const std::string &part : split(given.value, '+')) {
-         double probability = 0;
-         if (!read_number(part, probability))
-            complain("DropConfig=" + given.value + ", expected numbers joined by +");
-         else if (probability != 0)
-            complain("DropConfig=" + given.value + ": dropout is not offered; set it to 0");
+         double rate = 0;
+         if (!read_number(part, rate) || rate < 0 || rate >= 1) {
+            complain("DropConfig=" + given.value + ": found '" + part + "', expected numbers from 0 to less than 1 joined by +");
+            return;
+         }
+         rates.push_back(rate);
       }
+      fOptions.drop.input = rates.empty() ? 0 : rates[0];
+      fOptions.drop.output = rates.size() > 1 ? rates[1] : 0;
+      for (std::size_t n = 2; n < rates.size(); ++n)
+         if (rates[n] != 0 && rates[n] != rates[1])
+            complain("DropConfig=" + given.value + ": all recurrent layers drop the same part, and dense layers none; expected "
+                     "input+layers, such as DropConfig=0.1+0.3");
    }
 }
 

@@ -46,12 +46,19 @@ EpochLog::EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_e
    : fLog(log), fLast(now())
 {
    const tmva_lstm::NetworkShape &network = booking.network;
-   std::string layers = network.bidirectional ? "LSTM of both directions with " : "LSTM with ";
+   using tmva_lstm::CellKind;
+   const CellKind kind = network.cell.kind;
+   std::string layers = kind == CellKind::Gru ? "GRU " : kind == CellKind::Rnn ? "RNN " : "LSTM ";
+   layers += network.bidirectional ? "of both directions with " : "with ";
+   layers += std::string(network.cell.peepholes ? "peepholes, " : "") + (network.cell.coupled ? "coupled gates, " : "") +
+             (network.layer_norm ? "normalised layers of " : "");
    for (const std::size_t width : network.lower)
       layers += std::to_string(width) + ", ";
    layers += std::to_string(network.H) + " units";
    if (network.flat_steps)
       layers += ", all steps joined";
+   if (network.pools())
+      layers += std::string(", pooled by ") + tmva_lstm::pooling_name(network.pooling);
    for (const tmva_lstm::DenseSpec &layer : network.dense)
       layers += ", dense " + std::to_string(layer.width) + " " + tmva_lstm::activation_name(layer.activation);
    fLog << kINFO << layers << ": " << network.parameters() << " parameters, " << booking.T << " steps of " << network.D
