@@ -50,10 +50,10 @@ class LSTMClassifier(SequenceModel):
     forget_bias : float
         Initial bias of the forget gate.
     validation_fraction : float
-        Part of the training events, of each class, that does not train: after every epoch its loss decides whether the
-        weights are the best so far.  0 for none: then the last weights are kept.
+        Part of the training events, of each class, that does not train: after every epoch its loss (or what `monitor` asks for)
+        decides whether the weights are the best so far.  0 for none: then the last weights are kept.
     patience : int, optional
-        Training stops after so many epochs without a better validation loss.
+        Training stops after so many epochs without a better validation loss, or whatever else `monitor` asks for.
     use_weights : bool
         Whether event weights, if there are any, enter the loss.  Negative ones keep their sign.
     shuffle : bool
@@ -73,7 +73,7 @@ class LSTMClassifier(SequenceModel):
     history : History
         Losses and learning rate of each epoch.
     stopped_by : str or None
-        None when all epochs were run, else ``"early stopping"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        None when all epochs were run, else ``"early stopping"``, ``"max_time"``, ``"callback"``, ``"SIGINT"`` or ``"SIGTERM"``.
     summary : dict
         Figures of the training.
     recipe : Recipe or None

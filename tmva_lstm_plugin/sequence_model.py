@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from . import _engine
 from .architecture import layer_widths
+from .control import MONITORS
 from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
+from .fitting import HOW_IT_IS_RUN, Fitting
 from .history import EpochRecord, History
 from .interruption import StopRequest
 from .model_options import MODEL_OPTIONS, contradictions, engine_options, unknown_names, values_out_of_range
+from .option_table import words
 from .recipe import Recipe, parse_bytes
 from .sequences import Sequences
 from .training_events import MemoryEvents, Prepared, StreamEvents
@@ -31,7 +34,7 @@ __all__ = ["VOLATILE", "SequenceModel"]
 
 _Model = TypeVar("_Model", bound="SequenceModel")
 
-VOLATILE = ("n_threads", "memory_limit")
+VOLATILE = HOW_IT_IS_RUN
 """Parameters that change how fast a training runs and not what comes out; they stand with the volatile facts of a file."""
 
 
@@ -45,12 +48,14 @@ class SequenceModel(ABC):
     history : History
         Losses and learning rate of each epoch.
     stopped_by : str or None
-        None when all epochs were run, else ``"early stopping"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        None when all epochs were run, else ``"early stopping"``, ``"max_time"``, ``"callback"``, ``"SIGINT"`` or ``"SIGTERM"``.
     summary : dict
         Figures of the training.
     recipe : Recipe or None
         How the events were read.
     """
+
+    _monitors: tuple[str, ...] = MONITORS  # a model without classes has fewer
 
     def __init__(
         self,
@@ -135,16 +140,24 @@ class SequenceModel(ABC):
         values = self.get_params()
         wrong = [*unknown_names(names), *values_out_of_range(values)]
         wrong += [f"{name}: {text}" for name, text in contradictions(values)]
+        if self.monitor in MONITORS and self.monitor not in self._monitors:
+            wrong.append(f"monitor: '{self.monitor}' is of classes, and there are none; take {words(self._monitors)}")
         if wrong:
             raise OptionError(f"{type(self).__name__}: " + "; ".join(wrong))
 
     def fit(
-        self: _Model, data: Sequences | SequenceStream, *, progress: Callable[[EpochRecord], object] | None = None
+        self: _Model,
+        data: Sequences | SequenceStream,
+        *,
+        progress: Callable[[EpochRecord], object] | None = None,
+        callbacks: Iterable[Any] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> _Model:
         """Train on labelled events.
 
-        Ctrl-C (SIGINT) and SIGTERM end the training at the next batch; the best weights so far are kept, and `stopped_by`
-        says so.  A second signal acts at once.
+        Ctrl-C (SIGINT) and SIGTERM end the training at the next batch, as `max_time` does; the best weights so far are kept,
+        the checkpoint is written, and `stopped_by` says so.  A second signal acts at once.
 
         Parameters
         ----------
@@ -152,6 +165,19 @@ class SequenceModel(ABC):
             The events; a stream is read anew each epoch, in bounded memory.
         progress : callable, optional
             Called with an `EpochRecord` after each epoch.
+        callbacks : iterable
+            Functions ``f(record, model)``, or objects with such a method ``on_epoch``, called after each epoch in their order; the
+            model is as it is then, not the best.  One that returns False or raises
+            :class:`tmva_lstm_plugin.callbacks.StopTraining` ends the training, `stopped_by` is then ``"callback"``.  Any other
+            exception ends it as well, and is raised when the best weights are in place.
+        checkpoint : path, optional
+            File in which the state of the training is kept: after every `checkpoint_epochs` epochs and `checkpoint_minutes` minutes
+            (every 10 minutes if neither is given) and when the training ends.  Where one cannot be written, a warning says so
+            and the training goes on; the one before is untouched.
+        resume : path, optional
+            A checkpoint to go on from, with the same options and events; the training ends in the same bits as one that was never
+            stopped.  `epochs` may be another number, where the schedule does not depend on it, and so may the number of threads,
+            `max_time` and what is said of checkpoints.  Without `checkpoint`, it is also where the state is kept.
 
         Returns
         -------
@@ -166,19 +192,23 @@ class SequenceModel(ABC):
             A sequence too long for `memory_limit`, even with its forward pass computed twice.
         EngineError
             The training diverged.
+        CheckpointError
+            `resume` is missing, damaged, or of another training; what differs is named.
+        OptionError, OutputError
+            Callbacks that are none; a checkpoint that cannot be written at all.
         """
         self._check_parameters()
+        fitting = Fitting(self, progress=progress, callbacks=callbacks, checkpoint=checkpoint, resume=resume)
         started = time.perf_counter()
         with StopRequest() as stop:
             events = self._events(data, stop)
             self._check_longest(events.longest_event(), data)
-            prepared = events.prepare(stop.raise_if_requested)
+            prepared = events.prepare(stop.raise_if_requested, fitting.seen)
             self._prepare_network(data, prepared)
             prepared_at = time.perf_counter()
-            reason = self._train(events, prepared, stop, progress)
+            self.stopped_by = fitting.train(events, data, self._trainer, stop)
         now = time.perf_counter()
-        self.stopped_by = {"all epochs": None, "interrupted": stop.signal_name}.get(reason, reason)
-        n_events = prepared.figures["training_events"] * len(self.history)
+        n_events = prepared.figures["training_events"] * (len(self.history) - fitting.resumed_epochs)
         self._timing = {
             "seconds": now - started,
             "training_seconds": now - prepared_at,
@@ -190,6 +220,7 @@ class SequenceModel(ABC):
             "best_epoch": self.history.best_epoch,
             "stopped_by": self.stopped_by,
         }
+        fitting.raise_error()
         return self
 
     def _events(self, data: Sequences | SequenceStream, stop: StopRequest) -> MemoryEvents | StreamEvents:
@@ -252,37 +283,6 @@ class SequenceModel(ABC):
 
     def _threads(self) -> int:
         return int(_engine.usable_processors() if self.n_threads is None else self.n_threads)
-
-    def _train(
-        self,
-        events: MemoryEvents | StreamEvents,
-        prepared: Prepared,
-        stop: StopRequest,
-        progress: Callable[[EpochRecord], object] | None,
-    ) -> str:
-        self.history = History()
-        began = time.perf_counter()
-
-        def epoch_done(result: Any) -> bool:
-            nonlocal began
-            now = time.perf_counter()
-            seconds, began = now - began, now
-            record = EpochRecord(
-                epoch=result.epoch,
-                epochs=int(self.epochs),
-                loss=result.loss,
-                validation_loss=result.validation_loss,
-                learning_rate=result.learning_rate,
-                seconds=seconds,
-                events_per_second=result.events / seconds,
-                best=result.best,
-            )
-            self.history.append(record)
-            if progress is not None:
-                progress(record)
-            return stop.signal_name is None
-
-        return events.fit(self._trainer, bool(self.shuffle), lambda: stop.signal_name is None, epoch_done)
 
     def outputs(self, data: Sequences | SequenceStream) -> NDArray[np.float32]:
         """Score events, whatever the model tells of them.
