@@ -186,6 +186,12 @@ class OutputConfig(_Section):
     )
     title: str = _key("LSTM", "Title of the method in the weights file.", "a name", min_length=1)
     plots: bool = _key(True, "Draw ROC, loss and overtraining.", "true or false")
+    history_file: str = _key(
+        "history.csv",
+        "Name of the table of all epochs: CSV, or a ROOT file with the TTree history.",
+        "a file name that ends in .csv or .root",
+        pattern=r".\.(csv|root)$",
+    )
     scored_file: str | None = _key(
         None,
         "Name of a ROOT file with the scores of all input entries.",
@@ -433,9 +439,10 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
     both = [name for name in _file_names(split.get("test_files")) if name in _file_names(reading.get("files"))]
     if both:
         yield f"{where('split', 'test_files')}: {_shown(both[0])} is among input.files; test on other files"
-    weights_file = output.get("weights_file")
-    if weights_file is not None and weights_file == output.get("scored_file"):
-        yield f"{where('output', 'scored_file')}: it is the same as weights_file; give it another name"
+    scored_file = output.get("scored_file")
+    for name in ("weights_file", "history_file"):
+        if scored_file is not None and scored_file == output.get(name):
+            yield f"{where('output', 'scored_file')}: it is the same as {name}; give it another name"
 
 
 def _file_names(files: Any) -> list[str]:

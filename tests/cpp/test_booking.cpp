@@ -15,9 +15,13 @@
 
 using namespace tmva_lstm_tmva;
 using tmva_lstm::Activation;
+using tmva_lstm::CellKind;
+using tmva_lstm::DropRates;
 using tmva_lstm::Initialisation;
 using tmva_lstm::Loss;
+using tmva_lstm::NetworkShape;
 using tmva_lstm::OptimizerKind;
+using tmva_lstm::Pooling;
 
 namespace {
 

@@ -29,7 +29,7 @@ _NAMED = re.compile(r"\s*([^=<>!\s][^=<>!]*?)\s*=(?!=)\s*(.+)", re.DOTALL)
 # Keys that take a table in TOML: the option is given once for each line, as NAME=EXPRESSION or as an expression.
 _TABLES = {("input", "features"), ("input", "event_features"), ("input", "label")}
 _EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight")
-_METAVARS = {"memory_limit": "SIZE", "test_events": "FILE", "folder": "FOLDER"}
+_METAVARS = {"memory_limit": "SIZE", "max_time": "TIME", "test_events": "FILE", "folder": "FOLDER"}
 _METAVARS |= dict.fromkeys(_EXPRESSIONS, "EXPRESSION")
 
 
@@ -105,7 +105,7 @@ def _option(section: str, key: str, info: FieldInfo) -> Callable[[Any], Any]:
         settings["metavar"] = "NAME,NAME"
     elif choices := [c for kind in kinds if typing.get_origin(kind) is Literal for c in typing.get_args(kind)]:
         settings["type"] = click.Choice(choices)
-    elif str not in kinds:
+    elif str not in kinds and object not in kinds:
         settings["type"] = int if int in kinds else float
     else:
         settings["metavar"] = _METAVARS.get(key, "NAME")

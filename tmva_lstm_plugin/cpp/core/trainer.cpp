@@ -85,6 +85,7 @@ void Trainer<T>::set_parameters(std::vector<T> flat)
                           std::to_string(fParameters.size()));
    fParameters = std::move(flat);
    fHasAverage = false;
+   fResumed = false;
    fNetwork.set_parameters(fParameters.data());
 }
 
@@ -92,7 +93,8 @@ template <class T>
 LossSum Trainer<T>::train_batch(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch)
 {
    const LossSum sum =
-      fNetwork.gradient(events, batch, n_batch, fOptions.weight_scale, fOptions.limits, fGradient.data(), {fOptions.seed, ++fBatches});
+      fNetwork.gradient(events, batch, n_batch, fOptions.weight_scale, fOptions.limits, fGradient.data(),
+                        {fOptions.seed, static_cast<std::uint32_t>(++fProgress.step)});
    if (sum.n == 0)
       return sum; // nothing but events of weight 0: no step
    // the mean over events, not over weights: a batch whose weights happen to cancel must not be blown up
@@ -129,18 +131,6 @@ void Trainer<T>::make_step(T factor)
    fNetwork.set_parameters(fParameters.data(), false, fOptions.limits.n_threads);
 }
 
-/// Loss of the averaged parameters.
-template <class T>
-LossSum Trainer<T>::validate_averaged(const LabelledView<T> &events, const std::vector<std::int64_t> &use)
-{
-   if (fHasAverage)
-      fNetwork.set_parameters(fAverage.data(), false, fOptions.limits.n_threads);
-   const LossSum sum = fNetwork.loss(events, use.data(), use.size(), fOptions.weight_scale, fOptions.limits);
-   if (fHasAverage)
-      fNetwork.set_parameters(fParameters.data(), false, fOptions.limits.n_threads);
-   return sum;
-}
-
 /// Gradient of l1 sum |w| + l2 sum w^2.
 template <class T>
 void Trainer<T>::add_penalty()
@@ -154,80 +144,6 @@ void Trainer<T>::add_penalty()
          fGradient[n] += l1 * static_cast<T>((w > 0) - (w < 0)) + 2 * l2 * w;
       }
    }
-}
-
-template <class T>
-StopReason Trainer<T>::fit(EpochSource<T> &source, const LabelledView<T> *validation,
-                           const std::vector<std::int64_t> &validate, const KeepGoing &keep_going,
-                           const EpochDone &epoch_done)
-{
-   std::vector<T> best_parameters;
-   double best_loss = std::numeric_limits<double>::infinity();
-   std::size_t best_epoch = 0;
-   StopReason reason = StopReason::AllEpochs;
-   const auto batch_size = [&](std::size_t epoch) { return grown_batch(fOptions.batch_size, fOptions.growth, epoch); };
-   const double base = fOptions.optimizer.learning_rate;
-   Plateau plateau(fOptions.schedule, base);
-   Moment moment;
-   moment.steps = 0;
-   const std::size_t in_an_epoch = source.events();
-   for (std::size_t epoch = 0; epoch < fOptions.epochs; ++epoch) {
-      moment.steps += (in_an_epoch + batch_size(epoch) - 1) / batch_size(epoch);
-      if (epoch + 1 == fOptions.schedule.warmup_epochs)
-         moment.warmup_steps = moment.steps;
-   }
-
-   for (std::size_t epoch = 1; epoch <= fOptions.epochs && reason == StopReason::AllEpochs; ++epoch) {
-      moment.epoch = epoch - 1;
-      const std::size_t size = batch_size(moment.epoch);
-      source.begin(epoch, size);
-      EpochRecord record;
-      LossSum sum;
-      std::size_t events = 0;
-      Portion<T> portion;
-      while (reason == StopReason::AllEpochs && source.next(portion))
-         for (std::size_t first = 0; first < portion.n; first += size) {
-            if (!keep_going()) {
-               reason = StopReason::Interrupted;
-               break;
-            }
-            record.learning_rate = scheduled_rate(fOptions.schedule, plateau.rate(), moment);
-            fOptimizer.set_learning_rate(record.learning_rate);
-            ++moment.step;
-            const std::size_t n = std::min(size, portion.n - first);
-            const LossSum batch = train_batch(portion.events, portion.order + first, n);
-            sum.loss += batch.loss;
-            sum.weight += batch.weight;
-            events += n;
-         }
-      if (reason == StopReason::Interrupted)
-         break;
-
-      record.epoch = epoch;
-      record.loss = sum.loss / sum.weight;
-      record.events = events;
-      if (!std::isfinite(record.loss))
-         throw Error("training diverged in epoch " + std::to_string(epoch) + ": the loss is " +
-                     std::to_string(record.loss) + "; lower the learning rate or the clipping norm");
-      if (validation) {
-         const LossSum v = validate_averaged(*validation, validate);
-         record.validation_loss = v.loss / v.weight;
-         if (record.validation_loss < best_loss) {
-            best_loss = record.validation_loss;
-            best_epoch = epoch;
-            best_parameters = averaged();
-            record.best = true;
-         } else if (fOptions.patience && epoch - best_epoch >= fOptions.patience) {
-            reason = StopReason::EarlyStopping;
-         }
-      }
-      if (fOptions.schedule.kind == ScheduleKind::Plateau && epoch > fOptions.schedule.warmup_epochs)
-         plateau.epoch_done(validation ? record.validation_loss : record.loss);
-      if (!epoch_done(record))
-         reason = StopReason::Interrupted;
-   }
-   set_parameters(best_parameters.empty() ? averaged() : std::move(best_parameters)); // for scores from here on
-   return reason;
 }
 
 std::vector<std::uint8_t> draw_validation(const std::int32_t *labels, std::size_t n_events, std::size_t n_classes,

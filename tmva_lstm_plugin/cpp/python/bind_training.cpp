@@ -138,6 +138,31 @@ private:
    std::chrono::steady_clock::time_point fAsked{};
 };
 
+/// From the two callables every training has, and what else is asked for in a dictionary: `max_seconds`, `checkpoint_epochs`,
+/// `checkpoint_seconds`, `save` (called with the state as bytes), `clock` (gives seconds, for tests).
+template <class T>
+TrainingWatch<T> watch_from(nb::callable ask, std::function<bool(EpochRecord)> epoch_done, const nb::dict &control)
+{
+   TrainingWatch<T> watch;
+   watch.keep_going = KeepGoing(std::move(ask));
+   watch.epoch_done = std::move(epoch_done);
+   std::function<void(nb::bytes)> save;
+   OptionReader reader(control);
+   reader.take("max_seconds", watch.max_seconds);
+   reader.take("checkpoint_epochs", watch.save_epochs);
+   reader.take("checkpoint_seconds", watch.save_seconds);
+   reader.take("clock", watch.clock);
+   reader.take("save", save);
+   reader.refuse_others();
+   if (save)
+      watch.save = [save](const TrainingState<T> &state) {
+         const std::vector<unsigned char> bytes = to_bytes(state);
+         const nb::gil_scoped_acquire held;
+         save(nb::bytes(bytes.data(), bytes.size()));
+      };
+   return watch;
+}
+
 nb::tuple as_tuple(const LossSum &sum)
 {
    return nb::make_tuple(sum.loss, sum.weight, sum.n);
@@ -148,6 +173,7 @@ const char *name(StopReason reason)
    switch (reason) {
    case StopReason::EarlyStopping: return "early stopping";
    case StopReason::Interrupted: return "interrupted";
+   case StopReason::MaxTime: return "max_time";
    default: return "all epochs";
    }
 }
@@ -207,6 +233,9 @@ TrainingOptions take_training(OptionReader &reader)
    std::string initialisation = initialisation_name(o.initialisation);
    reader.take("initialisation", initialisation);
    o.initialisation = initialisation_from_name(initialisation);
+   std::string monitor = monitor_name(o.monitor);
+   reader.take("monitor", monitor);
+   o.monitor = monitor_from_name(monitor);
    reader.take("patience", o.patience);
    reader.take("seed", o.seed);
    reader.take("weight_scale", o.weight_scale);
@@ -256,21 +285,20 @@ void bind_trainer(nb::module_ &m, const char *class_name)
       .def(
          "fit_memory",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &train, const Input<std::int64_t, 1> &validate,
-            bool shuffle, nb::callable ask, const std::function<bool(EpochRecord)> &epoch_done) {
+            bool shuffle, nb::callable ask, const std::function<bool(EpochRecord)> &epoch_done, const nb::dict &control) {
             const EventArrays<T> events(arrays);
             const LabelledView<T> view = checked(events, self.network().shape(), true);
             MemorySource<T> source(view, to_vector(train), self.options().seed, shuffle);
             const std::vector<std::int64_t> validation = to_vector(validate);
-            KeepGoing keep_going(ask);
+            const TrainingWatch<T> watch = watch_from<T>(ask, epoch_done, control);
             const nb::gil_scoped_release released;
-            return name(self.fit(source, validation.empty() ? nullptr : &view, validation, std::ref(keep_going),
-                                 epoch_done));
+            return name(self.fit(source, validation.empty() ? nullptr : &view, validation, watch));
          },
-         "events"_a, "train"_a, "validate"_a, "shuffle"_a, "keep_going"_a, "epoch_done"_a)
+         "events"_a, "train"_a, "validate"_a, "shuffle"_a, "keep_going"_a, "epoch_done"_a, "control"_a = nb::dict())
       .def(
          "fit_source",
          [](Self &self, nb::object portions, nb::object validation_arrays, nb::callable ask,
-            const std::function<bool(EpochRecord)> &epoch_done) {
+            const std::function<bool(EpochRecord)> &epoch_done, const nb::dict &control) {
             std::optional<EventArrays<T>> validation;
             LabelledView<T> view;
             std::vector<std::int64_t> validate;
@@ -281,12 +309,17 @@ void bind_trainer(nb::module_ &m, const char *class_name)
                   validate.push_back(static_cast<std::int64_t>(n));
             }
             PythonSource<T> source(portions, self.network().shape());
-            KeepGoing keep_going(ask);
+            const TrainingWatch<T> watch = watch_from<T>(ask, epoch_done, control);
             const nb::gil_scoped_release released;
-            return name(self.fit(source, validate.empty() ? nullptr : &view, validate, std::ref(keep_going),
-                                 epoch_done));
+            return name(self.fit(source, validate.empty() ? nullptr : &view, validate, watch));
          },
-         "portions"_a, "validation"_a.none(), "keep_going"_a, "epoch_done"_a)
+         "portions"_a, "validation"_a.none(), "keep_going"_a, "epoch_done"_a, "control"_a = nb::dict())
+      .def(
+         "set_state",
+         [](Self &self, const nb::bytes &state) {
+            self.set_state(state_from_bytes<T>(static_cast<const unsigned char *>(state.data()), state.size()));
+         },
+         "state"_a, "The next fit goes on from a state that `save` was called with.")
       .def(
          "train_batch",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
@@ -372,12 +405,14 @@ void bind_training(nb::module_ &m)
       .def_ro("epoch", &EpochRecord::epoch)
       .def_ro("loss", &EpochRecord::loss)
       .def_ro("validation_loss", &EpochRecord::validation_loss)
+      .def_ro("monitored", &EpochRecord::monitored)
       .def_ro("learning_rate", &EpochRecord::learning_rate)
       .def_ro("events", &EpochRecord::events)
       .def_ro("best", &EpochRecord::best);
    bind_trainer<float>(m, "Trainer");
    bind_trainer<double>(m, "Trainer64");
    bind_schedule(m);
+   bind_figures(m);
 
    nb::class_<ColumnSummary>(m, "ColumnSummary")
       .def_ro("mean", &ColumnSummary::mean)
