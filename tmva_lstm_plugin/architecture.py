@@ -13,7 +13,7 @@ import numpy as np
 
 from .option_table import PART, Option, part, words
 
-__all__ = ["ARCHITECTURE", "contradictions", "dense_layers", "dense_texts", "layer_widths"]
+__all__ = ["ARCHITECTURE", "contradictions", "core_shape", "dense_layers", "dense_texts", "layer_widths"]
 
 
 def _is_width(value: Any) -> bool:
@@ -90,6 +90,27 @@ def dense_layers(dense: Any) -> list[tuple[int, str]]:
 def dense_texts(layers: Any) -> tuple[str, ...]:
     """Return the option `dense` that gives these layers."""
     return tuple(f"{width} {activation.lower()}" for width, activation in layers)
+
+
+def core_shape(values: Mapping[str, Any], flat_steps: int) -> dict[str, Any]:
+    """Return what the core is told of the network beside the width of its last recurrent layer.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        Options by name.
+    flat_steps : int
+        Steps whose states are joined; of interest with ``pooling="flat"`` alone.
+    """
+    flat = values["pooling"] == "flat"
+    shape = {name: values[name] for name, option in ARCHITECTURE.items() if option.core}
+    del shape["initialisation"], shape["forget_bias"]
+    return shape | {
+        "lower": layer_widths(values["hidden"])[:-1],
+        "pooling": "last" if flat else values["pooling"],
+        "flat_steps": flat_steps if flat else 0,
+        "dense": dense_layers(values["dense"]),
+    }
 
 
 def contradictions(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
+from .architecture import ARCHITECTURE
 from .errors import OptionError, near_miss
 from .model_options import MODEL_OPTIONS, contradictions
 from .option_table import Option, expected_text
@@ -56,6 +57,12 @@ def _size(limit: str | int) -> str | int:
 def _zero_is_none(value: Any) -> Any:
     # TOML has no null
     return None if value == 0 and not isinstance(value, bool) else value
+
+
+def _dense(value: Any) -> Any:
+    if not ARCHITECTURE["dense"].accepts(value):
+        raise PydanticCustomError("out_of_range", "out of range")
+    return tuple(value)
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
@@ -137,6 +144,9 @@ class _ModelKeys(_Section):
         32,
         "Number of hidden units; a list for layers on top of each other.",
         "a whole number from 1 to 65535, or a list of such",
+    )
+    dense: Annotated[tuple[str, ...], BeforeValidator(_dense)] = _key(
+        ARCHITECTURE["dense"].default, ARCHITECTURE["dense"].meaning, ARCHITECTURE["dense"].expected
     )
     memory_limit: MemoryLimit = _key("1 GB", "Memory for the training itself.", "a size such as '1 GB', or bytes")
     clip_norm: Annotated[float | None, BeforeValidator(_zero_is_none)] = _key(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import __version__, _engine
-from .architecture import layer_widths
+from .architecture import dense_texts, layer_widths
 from .classifier import LSTMClassifier
 from .errors import ModelFileError, OptionError
 from .history import History
@@ -23,6 +23,8 @@ from .sequence_model import VOLATILE, SequenceModel
 
 __all__ = ["document_of", "model_of"]
 
+# Options that the document has a place for of its own.
+_OWN = ("cell", "peepholes", "coupled_gates", "bidirectional", "layer_norm")
 _UNSAID = {name for name, option in MODEL_OPTIONS.items() if option.default is None and name != "patience"}
 
 # A document's tree: (name, attributes, text, children).
@@ -41,7 +43,10 @@ def document_of(model: SequenceModel) -> _engine.ModelDocument:
     document.task = model.task
     document.class_names = list(model.output_names)
     *document.lower, document.hidden = layer_widths(model.hidden)
-    document.bidirectional = model.bidirectional
+    for name in _OWN:
+        setattr(document, name, getattr(model, name))
+    shape = model._layers()
+    document.pooling, document.flat_steps, document.dense = shape["pooling"], shape["flat_steps"], shape["dense"]
     expressions = {} if model.recipe is None else dict(model.recipe.features) | dict(model.recipe.event_features)
     document.features = _specs(model.feature_names, prepared.features, expressions)
     document.event_features = _specs(model.event_feature_names, prepared.event_features, expressions)
@@ -108,7 +113,11 @@ def _provenance(model: SequenceModel) -> dict[str, Any]:
         "instruction_set": _engine.instruction_set(),
         "n_threads": model._threads(),
         "memory_limit": model.memory_limit,
-        **{name: value for name in VOLATILE if name.startswith(("max", "check")) and (value := getattr(model, name)) is not None},
+        **{
+            name: value
+            for name in VOLATILE
+            if name.startswith(("max", "check")) and (value := getattr(model, name)) is not None
+        },
         **{key: f"{value:.6g}" for key, value in model._timing.items()},
     }
 
@@ -128,14 +137,18 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
         )
     model = LSTMClassifier(n_threads=n_threads)
     model.hidden = (*document.lower, document.hidden) if document.lower else document.hidden
-    model.bidirectional = document.bidirectional
+    for name in _OWN:
+        setattr(model, name, getattr(document, name))
+    model.pooling = "flat" if document.flat_steps else document.pooling
+    model._flat_steps = document.flat_steps
+    model.dense = dense_texts(document.dense)
     model.feature_names = tuple(f.name for f in document.features)
     model.event_feature_names = tuple(f.name for f in document.event_features)
     model.class_names = tuple(document.class_names)
     try:
         options = dict(document.options[1])
         for name, default in model.get_params().items():
-            if name in options and name not in (*VOLATILE, "hidden", "bidirectional"):
+            if name in options and name not in (*VOLATILE, *_OWN, "hidden", "pooling", "dense"):
                 setattr(model, name, _value(options[name], default))
         # files of earlier versions have a momentum with every optimiser
         if model.momentum is not None and model.optimizer not in OPTIMISATION["momentum"].optimizers:
@@ -169,8 +182,6 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
             collect(document.event_features, "mean"),
             collect(document.event_features, "scale"),
         ),
-        flat_steps=document.flat_steps,
-        dense=document.dense,
         loss=document.loss,
     )
     model._trainer.parameters = document.parameters

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _engine
-from .architecture import layer_widths
+from .architecture import core_shape, layer_widths
 from .control import MONITORS
 from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
 from .fitting import HOW_IT_IS_RUN, Fitting
@@ -109,6 +109,7 @@ class SequenceModel(ABC):
         self._prepared: Prepared | None = None
         self._timing: dict[str, float] = {}
         self._document: Any = None
+        self._flat_steps = 1  # steps that are joined with pooling="flat"
 
     @property
     @abstractmethod
@@ -243,8 +244,8 @@ class SequenceModel(ABC):
         return len(self.feature_names), len(self.event_feature_names), last, self._network_outputs()
 
     def _layers(self) -> dict[str, Any]:
-        """Return what the engine has to know of the LSTM layers beside the width of the last."""
-        return {"lower": layer_widths(self.hidden)[:-1], "bidirectional": self.bidirectional}
+        """Return what the engine has to know of the network beside the width of its last recurrent layer."""
+        return core_shape(self.get_params(), self._flat_steps)
 
     def _check_longest(self, longest: tuple[int, int], data: Sequences | SequenceStream) -> None:
         steps, entry = longest
@@ -266,6 +267,7 @@ class SequenceModel(ABC):
         self.recipe = data.recipe
         self._prepared = prepared
         self._document = None
+        self._flat_steps = max(1, (None if data.recipe is None else data.recipe.max_length) or prepared.longest)
         self._trainer = self._network(
             (
                 prepared.features.mean,

@@ -93,6 +93,8 @@ def _option(section: str, key: str, info: FieldInfo) -> Callable[[Any], Any]:
     kinds = _kinds(info.annotation)
     if (section, key) in _TABLES:
         settings |= {"multiple": True, "metavar": "[NAME=]EXPRESSION"}
+    elif key == "dense":
+        settings["metavar"] = "'N NAME[,N NAME...]'"
     elif key == "hidden":
         settings |= {"type": _Widths(), "metavar": "N[,N...]"}
     elif key == "steps":
@@ -160,7 +162,7 @@ def given_keys(parameters: Mapping[str, Any], files: Sequence[str]) -> dict[str,
             value = {name: branches.split(",") for name, branches in _table("--steps", value, named=True).items()}
         elif key == "test_files":
             value = files_by_class(value)
-        elif key == "classes":
+        elif key in ("classes", "dense"):
             value = [name.strip() for name in value.split(",")]
         sections.setdefault(section, {})[key] = value
     if files:
