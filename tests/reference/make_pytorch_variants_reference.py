@@ -125,7 +125,9 @@ def run(case: dict[str, Any]) -> dict[str, np.ndarray]:
                 scores = torch.tanh(states @ attention[0].T + attention[1]) @ attention[2][0]
                 pooled = torch.softmax(scores, 0) @ states
             else:
-                pooled = {"last": norm(last, len(layers) - 1), "mean": states.mean(0), "max": states.max(0).values}[pooling]
+                pooled = {"last": norm(last, len(layers) - 1), "mean": states.mean(0), "max": states.max(0).values}[
+                    pooling
+                ]
             joined = torch.cat([pooled, e[n]])[None]
         logits.append(joined @ head_W.T + head_b)
     z = torch.cat(logits)

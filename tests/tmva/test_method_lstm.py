@@ -204,6 +204,10 @@ def test_regression(folder):
         "LSTM|5,DENSE|4|SOFTSIGN,LINEAR",
         "LSTM|4|3|5|0|1,LSTM|5,LINEAR",
         "BILSTM|4|3|5|0|1,BILSTM|3|8|5|0|1,RESHAPE|FLAT,DENSE|4|TANH,LINEAR",
+        "GRU|4|3|5|0|1,GRU|3|4|5|0|1,POOL|MAX,LINEAR",
+        "BIRNN|4|3|5|0|1,BIRNN|3|8|5|0|1|LNORM,POOL|ATTENTION,DENSE|4|TANH,LINEAR",
+        "LSTM|4|3|5|0|0|PEEPHOLES|LNORM,LINEAR",
+        "BILSTM|4|3|5|0|1|PEEPHOLES|COUPLED,POOL|MEAN,LINEAR",
     ],
 )
 def test_class_file_compiles_and_agrees_with_the_reader(folder, layout):

@@ -256,6 +256,9 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
 
 SequenceModel::SequenceModel(ModelDocument document) : fDocument(std::move(document))
 {
+   if (fDocument.every_step)
+      throw ModelError("network: found outputs for every step, expected one answer for an event, which is all that TMVA has room for; "
+                       "take load_model in Python");
    auto network = std::make_shared<Network<float>>(network_shape(fDocument), standardisation(fDocument.features),
                                                    standardisation(fDocument.event_features));
    network->set_parameters(fDocument.parameters.data());
