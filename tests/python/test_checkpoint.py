@@ -18,9 +18,10 @@ from tmva_lstm_plugin import LSTMClassifier, Sequences, stream_sequences
 from tmva_lstm_plugin.callbacks import StopTraining
 from tmva_lstm_plugin.checkpoint import read_checkpoint
 from tmva_lstm_plugin.cli import main
-from tmva_lstm_plugin.errors import CheckpointError, OptionError, OutputError
+from tmva_lstm_plugin.errors import CheckpointError, MemoryLimitError, OptionError, OutputError
 from tmva_lstm_plugin.model_file import without_provenance
 from tmva_lstm_plugin.testing import order_task, write_toy_root
+from tmva_lstm_plugin.training_events import StreamEvents
 
 SMALL = {"hidden": 5, "epochs": 5, "batch_size": 70}
 OTHERS = [
@@ -131,25 +132,44 @@ def numbers_of(state, *names):
     return [int.from_bytes(state[at : at + 8], "little") for at in places]
 
 
-def test_a_stream_goes_on_too(tmp_path):
-    path = write_toy_root(tmp_path / "toys.root", "gaussian_sum", 3000, seed=5, chunk=500, lengths=(1, 20))
-    reading = {"features": ["x"], "label": "label", "weight": "weight", "memory_limit": 900_000}
-    options = SMALL | {"epochs": 3, "validation_fraction": 0.05}
-    with stream_sequences(path, **reading) as stream:
-        assert stream.n_chunks > 2
+def streams(path, **reading):
+    """Two streams of several pieces each, of one file and different numbers of pieces."""
+    found = {}
+    for limit in np.geomspace(3e5, 3e7, 40):
+        try:
+            stream = stream_sequences(path, memory_limit=int(limit), **reading)
+        except MemoryLimitError:
+            continue
+        found.setdefault(stream.n_chunks, stream)
+    several = [stream for n, stream in found.items() if n > 2]
+    return several[0], several[1]
+
+
+def test_a_stream_goes_on_too(tmp_path, monkeypatch):
+    path = write_toy_root(tmp_path / "toys.root", "gaussian_sum", 30_000, seed=5, chunk=2000, lengths=(1, 20))
+    stream, other = streams(path, features=["x"], label="label", weight="weight")
+    options = {"hidden": 5, "epochs": 3, "batch_size": 20, "validation_fraction": 0.02}
+    with stream, other:
         whole = LSTMClassifier(**options).fit(stream)
-        # in the middle of the second epoch
-        job = LSTMClassifier(**options, max_time=1e-9)
-        job.fit(stream, checkpoint=tmp_path / "c")
-        while len(job.history) < 1 or numbers_of(read_checkpoint(tmp_path / "c").state, "batches") < [20]:
-            job.fit(stream, resume=tmp_path / "c")
+        read, portions = StreamEvents.next, []
+
+        def stop_in_the_second_epoch(events):
+            portions.append(read(events))
+            if None in portions and len(portions) - portions.index(None) == 3:  # its second portion
+                os.kill(os.getpid(), signal.SIGTERM)
+            return portions[-1]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(StreamEvents, "next", stop_in_the_second_epoch)
+            first = LSTMClassifier(**options, n_threads=1).fit(stream, checkpoint=tmp_path / "c")
+        assert first.stopped_by == "SIGTERM"
+        epoch, batches = numbers_of(read_checkpoint(tmp_path / "c").state, "epoch", "batches")
+        assert epoch == 1
+        assert batches > 0
         rest = LSTMClassifier(**options, n_threads=1).fit(stream, resume=tmp_path / "c")
+        with pytest.raises(CheckpointError, match=r"the stream had \d+ pieces within \d+ bytes and has \d+ within"):
+            LSTMClassifier(**options).fit(other, resume=tmp_path / "c")
     assert saved(rest, tmp_path / "rest.xml") == saved(whole, tmp_path / "whole.xml")
-    with (
-        stream_sequences(path, **reading | {"memory_limit": 2_000_000}) as other,
-        pytest.raises(CheckpointError, match=r"the stream had \d+ pieces within 900000 bytes and has \d+ within 2000000"),
-    ):
-        LSTMClassifier(**options).fit(other, resume=tmp_path / "c")
 
 
 def test_a_checkpoint_after_every_so_many_epochs_and_at_the_end(events, tmp_path):
