@@ -57,7 +57,7 @@ def test_the_best_weights_are_the_best_by_what_is_monitored(monitor, classes, tm
     events = task.sequences
     weights = np.random.default_rng(1).integers(1, 4, 900).astype(np.float64)
     events = Sequences.from_arrays(events.values, events.offsets, events.labels, weights)
-    options = SMALL | {"hidden": 20, "epochs": 25, "learning_rate": 0.04, "validation_fraction": 0.2, "monitor": monitor}
+    options = SMALL | {"epochs": 25, "learning_rate": 0.01, "validation_fraction": 0.2, "monitor": monitor}
     validates = _engine.draw_validation(events.labels, 900, classes, 0.2, 1) == 1
     part, labels, w = events[np.flatnonzero(validates)], events.labels[validates], weights[validates].astype(int)
     after = []
