@@ -32,7 +32,9 @@ def epoch_functions(callbacks: Iterable[Any]) -> list[Callable[[Any, Any], objec
         Something that is neither.
     """
     if callable(callbacks) or hasattr(callbacks, "on_epoch") or not isinstance(callbacks, Iterable):
-        raise OptionError(f"callbacks is {callbacks!r}, expected a list of functions f(record, model) or of objects with on_epoch")
+        raise OptionError(
+            f"callbacks is {callbacks!r}, expected a list of functions f(record, model) or of objects with on_epoch"
+        )
     functions = []
     for callback in callbacks:
         function = getattr(callback, "on_epoch", callback)

@@ -152,9 +152,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{name} cannot be read: {error.strerror or error}; train from the beginning, without resume") from error
+        raise CheckpointError(
+            f"{name} cannot be read: {error.strerror or error}; train from the beginning, without resume"
+        ) from error
     if not content.startswith(_FIRST_LINE):
-        raise CheckpointError(f"{name}: this is no checkpoint of a training; give the file that fit(checkpoint=...) wrote")
+        raise CheckpointError(
+            f"{name}: this is no checkpoint of a training; give the file that fit(checkpoint=...) wrote"
+        )
     first, _, rest = content.partition(b"\n")
     number = first.removeprefix(_FIRST_LINE)
     if number != _FORMAT:
@@ -169,7 +173,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         found = "its end is missing" if len(lengths) == 2 else "it is cut or damaged near its begin"
         raise CheckpointError(f"{name}: {found}; train from the beginning, or resume from another checkpoint")
     if hashlib.sha256(rest).hexdigest().encode() != digest:
-        raise CheckpointError(f"{name} is damaged: its digest does not fit; train from the beginning, or resume from another checkpoint")
+        raise CheckpointError(
+            f"{name} is damaged: its digest does not fit; train from the beginning, or resume from another checkpoint"
+        )
     text = json.loads(parts[: lengths[0]])
     return Checkpoint(text["facts"], text["history"], parts[lengths[0] :])
 

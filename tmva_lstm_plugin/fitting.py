@@ -85,7 +85,9 @@ class Fitting:
         self.resumed_epochs = 0
         asked = [name for name in ("checkpoint_epochs", "checkpoint_minutes") if getattr(model, name) is not None]
         if asked and self._path is None:
-            raise OptionError(f"{asked[0]} is given, but no file for it; call fit(..., checkpoint='FILE'), or drop {asked[0]}")
+            raise OptionError(
+                f"{asked[0]} is given, but no file for it; call fit(..., checkpoint='FILE'), or drop {asked[0]}"
+            )
         self._resumed = None if resume is None else read_checkpoint(resume)
         self._resumed_from = "" if resume is None else f"checkpoint '{os.fspath(resume)}'"
         self._facts: dict[str, Any] = {

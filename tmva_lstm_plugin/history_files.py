@@ -48,11 +48,14 @@ def write_history(history: History, path: str | os.PathLike[str]) -> Path:
     if suffix == ".csv":
         return history.to_csv(path)
     if suffix != ".root":
-        raise OptionError(f"history file '{os.fspath(path)}' ends in {suffix!r}, expected one that ends in .csv or .root")
+        raise OptionError(
+            f"history file '{os.fspath(path)}' ends in {suffix!r}, expected one that ends in .csv or .root"
+        )
     import uproot
 
     columns = {
-        name: np.asarray(values, dtype=np.int32 if name == "epoch" else np.float64) for name, values in history.columns.items()
+        name: np.asarray(values, dtype=np.int32 if name == "epoch" else np.float64)
+        for name, values in history.columns.items()
     }
     with replacing(path, purpose="the history of the training") as aside, uproot.recreate(aside) as file:
         file.mktree(TREE, {name: values.dtype for name, values in columns.items()}, title="One entry an epoch")

@@ -108,7 +108,11 @@ def _provenance(model: SequenceModel) -> dict[str, Any]:
         "instruction_set": _engine.instruction_set(),
         "n_threads": model._threads(),
         "memory_limit": model.memory_limit,
-        **{name: value for name in VOLATILE if name.startswith(("max", "check")) and (value := getattr(model, name)) is not None},
+        **{
+            name: value
+            for name in VOLATILE
+            if name.startswith(("max", "check")) and (value := getattr(model, name)) is not None
+        },
         **{key: f"{value:.6g}" for key, value in model._timing.items()},
     }
 

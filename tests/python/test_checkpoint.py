@@ -110,10 +110,14 @@ model.fit(order_task(900).sequences, checkpoint="c", callbacks=[die])
 """
 
 
-@pytest.mark.parametrize(("options", "epoch", "batches"), [("checkpoint_epochs=2", 2, 0), ("checkpoint_minutes=1e-9", 3, 12)])
+@pytest.mark.parametrize(
+    ("options", "epoch", "batches"), [("checkpoint_epochs=2", 2, 0), ("checkpoint_minutes=1e-9", 3, 12)]
+)
 def test_a_training_that_is_killed_goes_on(tmp_path, options, epoch, batches):
     """With SIGKILL, so that nothing is cleaned up; within an epoch, too."""
-    done = subprocess.run([sys.executable, "-c", KILLED.format(options=options)], cwd=tmp_path, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED.format(options=options)], cwd=tmp_path, timeout=120, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     (tmp_path / ".c.12345.part").write_text("what a process that died while writing leaves")
     kept = read_checkpoint(tmp_path / "c")
@@ -218,7 +222,20 @@ def command(*arguments):
 
 def test_the_command_line_resumes_after_sigterm(tmp_path):
     data = write_toy_root(tmp_path / "a.root", "gaussian_sum", 2000, seed=1)
-    train = ["train", data, "--feature", "x", "--label", "label", "--hidden", 4, "--epochs", 400, "--no-plots", "--resume"]
+    train = [
+        "train",
+        data,
+        "--feature",
+        "x",
+        "--label",
+        "label",
+        "--hidden",
+        4,
+        "--epochs",
+        400,
+        "--no-plots",
+        "--resume",
+    ]
     child = subprocess.Popen(command(*train, "-o", tmp_path / "job"), stdout=subprocess.PIPE, text=True)
     try:
         output = child.stdout.readline() + child.stdout.readline()
@@ -231,7 +248,9 @@ def test_the_command_line_resumes_after_sigterm(tmp_path):
         child.kill()
     assert child.returncode == 143
     assert f"checkpoint    {tmp_path / 'job' / 'lstm.checkpoint'}" in output
-    resumed = subprocess.run(command(*train, "-o", tmp_path / "job"), capture_output=True, text=True, timeout=300, check=True)
+    resumed = subprocess.run(
+        command(*train, "-o", tmp_path / "job"), capture_output=True, text=True, timeout=300, check=True
+    )
     assert f"going on from {tmp_path / 'job' / 'lstm.checkpoint'}" in resumed.stdout
     first = re.search(r"^epoch +(\d+)/400", resumed.stdout, re.MULTILINE)
     assert int(first[1]) >= 4
@@ -268,19 +287,26 @@ def kept(events, tmp_path_factory):
     ],
 )
 def test_other_options_are_refused_by_name_before_any_work(kept, options, message):
-    with pytest.raises(CheckpointError, match=f"checkpoint '.*c' is of another training: {message}. Resume with the options"):
+    with pytest.raises(
+        CheckpointError, match=f"checkpoint '.*c' is of another training: {message}. Resume with the options"
+    ):
         LSTMClassifier(**SMALL | options).fit("no events at all", resume=kept)
 
 
 def test_the_schedule_may_depend_on_the_epochs(events, tmp_path):
     for schedule in ("cosine", "one_cycle"):
         interrupted(events, tmp_path / "c", **SMALL, schedule=schedule)
-        with pytest.raises(CheckpointError, match=f"epochs was 5 and is 6, on which every step of the schedule '{schedule}'"):
+        with pytest.raises(
+            CheckpointError, match=f"epochs was 5 and is 6, on which every step of the schedule '{schedule}'"
+        ):
             LSTMClassifier(**SMALL | {"epochs": 6, "schedule": schedule}).fit(events, resume=tmp_path / "c")
 
 
 def other_events(events, **changes):
-    arrays = {name: getattr(events, name) for name in ("values", "offsets", "labels", "weights", "feature_names", "class_names")}
+    arrays = {
+        name: getattr(events, name)
+        for name in ("values", "offsets", "labels", "weights", "feature_names", "class_names")
+    }
     return Sequences.from_arrays(**arrays | changes)
 
 
@@ -339,7 +365,9 @@ def test_another_build_or_instruction_set_is_said(events, kept, monkeypatch, cap
 
 def test_options_of_checkpoints_need_a_file(events, tmp_path):
     for name, value in (("checkpoint_epochs", 1), ("checkpoint_minutes", 5.0)):
-        with pytest.raises(OptionError, match=rf"{name} is given, but no file for it; call fit\(..., checkpoint='FILE'\)"):
+        with pytest.raises(
+            OptionError, match=rf"{name} is given, but no file for it; call fit\(..., checkpoint='FILE'\)"
+        ):
             LSTMClassifier(**SMALL, **{name: value}).fit(events)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write the checkpoint into folder"):
@@ -367,9 +395,19 @@ print(json.dumps({"epochs": len(model.history), "files": sorted(str(p) for p in 
 
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_training_goes_on(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(FULL)], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", textwrap.dedent(FULL)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"epochs": 5, "files": ["c"]}
-    assert done.stderr.count("cannot write the checkpoint 'c': File too large; the earlier file is untouched; the training goes on") == 3
+    assert (
+        done.stderr.count(
+            "cannot write the checkpoint 'c': File too large; the earlier file is untouched; the training goes on"
+        )
+        == 3
+    )
     assert read_checkpoint(tmp_path / "c").history["epoch"] == [1, 2]

@@ -40,7 +40,9 @@ def test_auc_and_accuracy_by_ranks(classes, weighted):
     weights = w.astype(np.float64) if weighted else None
     expected = each[1] if classes == 2 else np.mean(each)
     assert _engine.macro_auc(p, labels, weights) == pytest.approx(expected, rel=1e-12)
-    assert _engine.accuracy(p, labels, weights) == pytest.approx(w[np.argmax(p, axis=1) == labels].sum() / w.sum(), rel=1e-12)
+    assert _engine.accuracy(p, labels, weights) == pytest.approx(
+        w[np.argmax(p, axis=1) == labels].sum() / w.sum(), rel=1e-12
+    )
 
 
 def test_wrong_arrays_are_refused():
@@ -86,7 +88,9 @@ def test_the_best_weights_are_the_best_by_what_is_monitored(monitor, classes, tm
 
 def test_early_stopping_by_auc():
     rng = np.random.default_rng(0)
-    events = Sequences.from_lists([rng.normal(size=(4, 3)) for _ in range(150)], labels=rng.integers(0, 2, 150))  # noise
+    events = Sequences.from_lists(
+        [rng.normal(size=(4, 3)) for _ in range(150)], labels=rng.integers(0, 2, 150)
+    )  # noise
     options = {"hidden": 24, "epochs": 200, "learning_rate": 0.02, "validation_fraction": 0.3, "patience": 4}
     model = LSTMClassifier(**options, monitor="auc").fit(events)
     assert model.stopped_by == "early stopping"
@@ -110,7 +114,9 @@ def test_a_figure_without_meaning_is_refused():
     with pytest.raises(OptionError, match="monitor: 'auc' is of classes, and there are none; take 'loss'"):
         Regression(monitor="auc")
     events = Sequences.from_lists([np.ones((2, 1))] * 40, labels=[0] * 39 + [1])
-    with pytest.raises(InputError, match=r"monitor is 'auc', but of class 1 \(from 0\) the weights of the validation events sum to 0"):
+    with pytest.raises(
+        InputError, match=r"monitor is 'auc', but of class 1 \(from 0\) the weights of the validation events sum to 0"
+    ):
         LSTMClassifier(**SMALL, monitor="auc").fit(events)
 
 
@@ -192,7 +198,9 @@ def test_callbacks_are_called_in_their_order_with_the_model(events):
     notes, order = Notes(), []
     notes.events = events
     callbacks = [lambda r, m: order.append(("first", r.epoch)), notes, lambda r, m: order.append(("last", r.epoch))]
-    model = LSTMClassifier(**SMALL).fit(events, callbacks=callbacks, progress=lambda r: order.append(("progress", r.epoch)))
+    model = LSTMClassifier(**SMALL).fit(
+        events, callbacks=callbacks, progress=lambda r: order.append(("progress", r.epoch))
+    )
     assert model.stopped_by is None
     assert notes.seen == [(n, (5, 2), n) for n in (1, 2, 3, 4)]
     assert order[:3] == [("progress", 1), ("first", 1), ("last", 1)]
