@@ -178,8 +178,8 @@ class SequenceModel(ABC):
             exception ends it as well, and is raised when the best weights are in place.
         checkpoint : path, optional
             File in which the state of the training is kept: after every `checkpoint_epochs` epochs and `checkpoint_minutes`
-            minutes (every 10 minutes if neither is given) and when the training ends.  Where one cannot be written, a warning says
-            so and the training goes on; the one before is untouched.
+            minutes (every 10 minutes if neither is given) and when the training ends.  Where one cannot be written, a warning
+            says so and the training goes on; the one before is untouched.
         resume : path, optional
             A checkpoint to go on from, with the same options and events; the training ends in the same bits as one that was never
             stopped.  `epochs` may be another number, where the schedule does not depend on it, and so may the number of threads,

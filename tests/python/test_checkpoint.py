@@ -404,10 +404,6 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_training_goes_on(tmp_p
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"epochs": 5, "files": ["c"]}
-    assert (
-        done.stderr.count(
-            "cannot write the checkpoint 'c': File too large; the earlier file is untouched; the training goes on"
-        )
-        == 3
-    )
+    said = "cannot write the checkpoint 'c': File too large; the earlier file is untouched; the training goes on"
+    assert done.stderr.count(said) == 3
     assert read_checkpoint(tmp_path / "c").history["epoch"] == [1, 2]
