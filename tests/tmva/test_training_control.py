@@ -7,6 +7,8 @@ import pytest
 
 booking = pytest.importorskip("booking")
 
+from test_same_bits import training_events  # noqa: E402
+
 from tmva_lstm_plugin import LSTMClassifier, load_model  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -34,14 +36,8 @@ def test_the_auc_decides_as_in_python(folder):
         validation_fraction=0.3,
         monitor="auc",
         use_weights=False,
-    ).fit(train_part(done))
+    ).fit(training_events(done))
     assert twin.history.columns["validation_auc"] == aucs
-
-
-def train_part(done):
-    columns = done.tree("TrainTree")
-    signal = (columns["classID"] == 0).astype(np.int32)  # TMVA's first class
-    return booking.events_of_tree(columns, labels=signal)
 
 
 def test_time_that_is_over_ends_a_training_and_the_factory_goes_on(folder, capfd):
