@@ -57,6 +57,12 @@ class SequenceModel(ABC):
 
     _monitors: tuple[str, ...] = MONITORS  # a model without classes has fewer
 
+    # set from the table of options
+    monitor: str
+    max_time: float | str | None
+    checkpoint_epochs: int | None
+    checkpoint_minutes: float | None
+
     def __init__(
         self,
         hidden: int | Sequence[int] = 32,
@@ -167,14 +173,14 @@ class SequenceModel(ABC):
         progress : callable, optional
             Called with an `EpochRecord` after each epoch.
         callbacks : iterable
-            Functions ``f(record, model)``, or objects with such a method ``on_epoch``, called after each epoch in their order; the
-            model is as it is then, not the best.  One that returns False or raises
+            Functions ``f(record, model)``, or objects with such a method ``on_epoch``, called after each epoch in their order;
+            the model is as it is then, not the best.  One that returns False or raises
             :class:`tmva_lstm_plugin.callbacks.StopTraining` ends the training, `stopped_by` is then ``"callback"``.  Any other
             exception ends it as well, and is raised when the best weights are in place.
         checkpoint : path, optional
-            File in which the state of the training is kept: after every `checkpoint_epochs` epochs and `checkpoint_minutes` minutes
-            (every 10 minutes if neither is given) and when the training ends.  Where one cannot be written, a warning says so
-            and the training goes on; the one before is untouched.
+            File in which the state of the training is kept: after every `checkpoint_epochs` epochs and `checkpoint_minutes`
+            minutes (every 10 minutes if neither is given) and when the training ends.  Where one cannot be written, a warning
+            says so and the training goes on; the one before is untouched.
         resume : path, optional
             A checkpoint to go on from, with the same options and events; the training ends in the same bits as one that was never
             stopped.  `epochs` may be another number, where the schedule does not depend on it, and so may the number of threads,

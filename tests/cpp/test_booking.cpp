@@ -187,6 +187,27 @@ TEST(single_complaints)
    CHECK(complaint(strings("5|3", "LSTM|10|3|5|0|0,DENSE|RELU|8,DENSE|1|LINEAR")) == "none");
 }
 
+TEST(time_and_what_is_monitored)
+{
+   BookingStrings s = strings("5|3", "", "Monitor=AUC|Monitor=AUC,LearningRate=1e-4");
+   const std::pair<const char *, double> kTimes[] = {{"90", 90}, {"30s", 30}, {"1.5min", 90}, {"2 h", 7200}, {"1d", 86400}};
+   for (const auto &[text, seconds] : kTimes) {
+      s.max_time = text;
+      CHECK(understand(s, {15, 0, 0}, Task::Binary, 2).max_seconds == seconds);
+   }
+   for (const char *wrong : {"soon", "h", "-1s", "0", "2 hours"}) {
+      s.max_time = wrong;
+      CHECK(complaint(s).find(std::string("MaxTime=") + wrong + ": expected a time such as 2h or 90min") != std::string::npos);
+   }
+   s.max_time = "";
+   CHECK(understand(s, {15, 0, 0}, Task::Binary, 2).max_seconds == std::numeric_limits<double>::infinity());
+   CHECK(complaint(s, {15, 0, 0}, Task::Regression).find("Monitor=AUC is of classes, and a regression has none") != std::string::npos);
+   s.validation_size = "0";
+   CHECK(complaint(s).find("Monitor=AUC is of validation events, and ValidationSize is 0") != std::string::npos);
+   s = strings("5|3", "", "Monitor=AUC|LearningRate=1e-4");
+   CHECK(complaint(s).find("phase 2: Monitor=LOSS where the first phase has AUC") != std::string::npos);
+}
+
 TEST(sequences_are_cut_out_of_events)
 {
    EventLayout layout;

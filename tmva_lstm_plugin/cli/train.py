@@ -137,7 +137,7 @@ def _train(config: TrainConfig, folder: Path, resume: bool) -> tuple[str | None,
 
 def _checkpoints(config: TrainConfig, weights_file: Path, resume: bool) -> dict[str, Path]:
     """Return where `fit` keeps the state of the training and where it takes it from, as keywords."""
-    asked = config.model.checkpoint_epochs is not None or config.model.checkpoint_minutes is not None
+    asked = any(getattr(config.model, f"checkpoint_{unit}") is not None for unit in ("epochs", "minutes"))
     name = weights_file.name.removesuffix(".xml").removesuffix(".weights")
     path = weights_file.with_name(name + ".checkpoint")
     if not resume:

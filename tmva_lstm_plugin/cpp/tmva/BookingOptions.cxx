@@ -68,6 +68,7 @@ public:
       read_validation();
       read_architecture();
       read_strategy();
+      read_max_time();
       if (!fComplaints.empty())
          throw BookingError(fComplaints);
       return fBooking;
@@ -89,6 +90,7 @@ private:
    void read_validation();
    void read_architecture();
    void read_strategy();
+   void read_max_time();
    TrainingOptions common_options();
 
    const BookingStrings &fStrings;
@@ -423,8 +425,41 @@ void Reader::read_strategy()
       phase.seed = common.seed;
       phase.forget_bias = common.forget_bias;
       phase.initialisation = common.initialisation;
+      if (phase.monitor != tmva_lstm::Monitor::Loss) {
+         const std::string of = "TrainingStrategy, phase " + std::to_string(n + 1) + ": Monitor=" + upper(tmva_lstm::monitor_name(phase.monitor));
+         if (fTask == Task::Regression)
+            complain(of + " is of classes, and a regression has none; leave it out");
+         if (fBooking.validation_fraction == 0 && fBooking.validation_events == 0)
+            complain(of + " is of validation events, and ValidationSize is 0; raise it, or leave Monitor out");
+      }
+      if (n > 0 && phase.monitor != fBooking.phases.front().monitor)
+         complain("TrainingStrategy, phase " + std::to_string(n + 1) + ": Monitor=" + upper(tmva_lstm::monitor_name(phase.monitor)) +
+                  " where the first phase has " + upper(tmva_lstm::monitor_name(fBooking.phases.front().monitor)) +
+                  "; all phases monitor the same figure");
       fBooking.phases.push_back(phase);
    }
+}
+
+/// A number with one of the units s, min, h and d, or seconds.
+void Reader::read_max_time()
+{
+   constexpr std::pair<const char *, double> kUnits[] = {{"MIN", 60}, {"S", 1}, {"H", 3600}, {"D", 86400}};
+   std::string text = upper(stripped(fStrings.max_time));
+   if (text.empty())
+      return;
+   double unit = 1, value = 0;
+   for (const auto &[name, seconds] : kUnits) {
+      const std::string word = name;
+      if (text.size() > word.size() && text.compare(text.size() - word.size(), word.size(), word) == 0) {
+         unit = seconds;
+         text = stripped(text.substr(0, text.size() - word.size()));
+         break;
+      }
+   }
+   if (!read_number(text, value) || !(value > 0))
+      complain("MaxTime=" + fStrings.max_time + ": expected a time such as 2h or 90min, with one of the units s, min, h and d, or seconds");
+   else
+      fBooking.max_seconds = value * unit;
 }
 
 } // namespace
@@ -439,7 +474,7 @@ std::vector<std::string> refused_options(const std::string &parsed)
    // the method's own, then every method's
    static const std::vector<std::string> known{
       "InputLayout", "Layout", "TrainingStrategy", "ErrorStrategy", "WeightInitialization", "ValidationSize", "RandomSeed",
-      "Architecture", "Length", "MaskValue", "NumThreads", "ForgetBias", "Ranking",
+      "Architecture", "Length", "MaskValue", "NumThreads", "ForgetBias", "Ranking", "MaxTime",
       "V", "VerbosityLevel", "VarTransform", "H", "CreateMVAPdfs", "IgnoreNegWeightsInTraining"};
    std::vector<std::string> refused;
    if (upper(parsed).find("BOOST_NUM") != std::string::npos)

@@ -8,6 +8,7 @@
 
 namespace tmva_lstm_tmva {
 
+using tmva_lstm::Monitor;
 using tmva_lstm::OptimizerKind;
 using tmva_lstm::ScheduleKind;
 using tmva_lstm::TrainingOptions;
@@ -20,6 +21,9 @@ constexpr std::pair<const char *, OptimizerKind> kOptimizers[] = {
 constexpr std::pair<const char *, ScheduleKind> kSchedules[] = {
    {"CONSTANT", ScheduleKind::Constant}, {"STEP", ScheduleKind::Step},         {"EXPONENTIAL", ScheduleKind::Exponential},
    {"COSINE", ScheduleKind::Cosine},     {"ONECYCLE", ScheduleKind::OneCycle}, {"PLATEAU", ScheduleKind::Plateau}};
+
+constexpr std::pair<const char *, Monitor> kMonitors[] = {
+   {"LOSS", Monitor::Loss}, {"AUC", Monitor::Auc}, {"ACCURACY", Monitor::Accuracy}};
 
 /// The words of a list.
 template <class Kind, std::size_t N>
@@ -64,6 +68,7 @@ public:
       choose("Schedule", kSchedules, fKnowsSchedule, fOptions.schedule.kind);
       if (fOptions.schedule.kind == ScheduleKind::Exponential)
          fOptions.schedule.decay_factor = tmva_lstm::kExponentialFactor;
+      choose("Monitor", kMonitors, fKnowsMonitor, fOptions.monitor);
       const std::size_t before = fComplaints.size();
       take_common();
       take_optimizer();
@@ -154,7 +159,7 @@ private:
    std::vector<std::string> &fComplaints, &fNotes;
    std::vector<Given> fGiven;
    TrainingOptions fOptions;
-   bool fKnowsOptimizer = true, fKnowsSchedule = true;
+   bool fKnowsOptimizer = true, fKnowsSchedule = true, fKnowsMonitor = true;
 };
 
 void PhaseReader::split_up(const std::string &text, bool users)
@@ -164,7 +169,7 @@ void PhaseReader::split_up(const std::string &text, bool users)
       "Regularization", "DropConfig", "RecurrentDropout", "ClipNorm", "ADAM_beta1", "ADAM_beta2", "ADAM_eps", "Repetitions", "Multithreading",
       "ADAGRAD_eps", "RMSPROP_eps", "RMSPROP_rho", "ADADELTA_eps", "ADADELTA_rho", "Nesterov", "ClipValue", "EmaDecay",
       "Schedule", "DecayEpochs", "DecayFactor", "MinLearningRate", "PlateauPatience", "RiseFraction", "StartDivisor",
-      "EndDivisor", "WarmupEpochs", "WarmupStart", "BatchGrowth", "BatchGrowthEpochs", "MaxBatchSize"};
+      "EndDivisor", "WarmupEpochs", "WarmupStart", "BatchGrowth", "BatchGrowthEpochs", "MaxBatchSize", "Monitor"};
    for (const std::string &piece : split(text, ',')) {
       if (piece.empty())
          continue;
