@@ -130,13 +130,16 @@ std::size_t checked_outputs(const ModelDocument &document)
          throw ModelError("classes: found " + text(classes) + " names, expected none for the task 'regression'");
       if (document.targets.empty())
          throw ModelError("targets: found none, expected at least one for the task 'regression'");
-      if (document.loss != Loss::MeanSquaredError)
+      if (!is_for_targets(document.loss))
          throw ModelError("loss: found " + quoted(loss_name(document.loss)) +
-                          ", expected 'mean squared error' for the task 'regression'");
+                          ", expected 'mean squared error', 'mean absolute error' or 'huber' for the task 'regression'");
       return document.targets.size();
    }
    if (!document.targets.empty())
       throw ModelError("targets: found " + text(document.targets.size()) + ", expected none for the task " +
+                       quoted(document.task));
+   if (!is_for_classes(document.loss))
+      throw ModelError("loss: found " + quoted(loss_name(document.loss)) + ", which is for the task 'regression', not " +
                        quoted(document.task));
    if (document.task == "binary") {
       if (classes != 2)
@@ -354,7 +357,7 @@ Node to_node(const ModelDocument &document)
 {
    check(document);
    const std::size_t outputs = checked_outputs(document);
-   const bool plain = document.lower.empty() && !document.bidirectional;
+   const bool plain = document.lower.empty() && !document.bidirectional && is_for_classes(document.loss);
    Node root{kRoot, {{"Format", plain ? "1" : "2"}}, {}, {}};
    root.children.push_back({"Network",
                             {{"Task", document.task},

@@ -351,7 +351,7 @@ void Network<T>::loss_of_block(const LabelledView<T> &events, double weight_scal
       const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
       for (std::size_t k = 0; k < K; ++k)
          z[k] = head.y[k * L + lane];
-      const double loss = event_loss(fShape.loss, z.data(), K, events.labels ? events.labels[event] : 0,
+      const double loss = event_loss(fShape.loss, fShape.huber_delta, z.data(), K, events.labels ? events.labels[event] : 0,
                                      events.targets ? events.targets + static_cast<std::size_t>(event) * K : nullptr,
                                      dz.data());
       for (std::size_t k = 0; k < K; ++k)

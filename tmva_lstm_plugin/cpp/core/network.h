@@ -44,6 +44,7 @@ struct NetworkShape {
    Loss loss = Loss::CrossEntropy;
    std::vector<std::size_t> lower = {}; ///< hidden units of the LSTM layers below the last one, the lowest first
    bool bidirectional = false;          ///< all LSTM layers in both directions of time
+   double huber_delta = 1;              ///< of Loss::Huber, in units of the standardised targets
 
    /// The LSTM layers.
    StackShape stack() const;

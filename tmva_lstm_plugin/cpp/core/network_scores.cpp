@@ -221,8 +221,8 @@ LossSum Network<T>::loss(const LabelledView<T> &events, const std::int64_t *batc
       const std::int64_t event = batch[n];
       const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
       const T *targets = events.targets ? events.targets + static_cast<std::size_t>(event) * K : nullptr;
-      sum.loss += weight * event_loss(fShape.loss, z.data() + n * K, K, events.labels ? events.labels[event] : 0,
-                                      targets, unused.data());
+      sum.loss += weight * event_loss(fShape.loss, fShape.huber_delta, z.data() + n * K, K,
+                                      events.labels ? events.labels[event] : 0, targets, unused.data());
       sum.weight += weight;
       sum.n += weight != 0;
    }
