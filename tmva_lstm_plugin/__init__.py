@@ -1,9 +1,9 @@
 """LSTM networks for event sequences in ROOT files.
 
 Read jagged events with :func:`read_sequences` (or stream them with :func:`stream_sequences`), train with
-:class:`LSTMClassifier`, save one TMVA weights file, read it anywhere with :func:`load_model`.  The layer itself is there
-too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.  :func:`register` makes ROOT's TMVA know the method;
-the module :mod:`tmva_lstm_plugin.tmva` feeds and books it.
+:class:`LSTMClassifier` or :class:`LSTMRegressor`, save one TMVA weights file, read it anywhere with :func:`load_model`.
+The layer itself is there too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.  :func:`register` makes
+ROOT's TMVA know the method; the module :mod:`tmva_lstm_plugin.tmva` feeds and books it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .lstm import lstm_backward, lstm_forward
     from .reading import read_sequences
     from .recipe import Recipe
+    from .regressor import LSTMRegressor
     from .sequences import Sequences
     from .streaming import SequenceStream, stream_sequences
     from .tmva import register
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 # pulls in neither uproot nor the compiled core before they are needed.
 _HOME = {
     "LSTMClassifier": "classifier",
+    "LSTMRegressor": "regressor",
     "Recipe": "recipe",
     "SequenceStream": "streaming",
     "Sequences": "sequences",
@@ -39,6 +41,7 @@ _HOME = {
 
 __all__ = [
     "LSTMClassifier",
+    "LSTMRegressor",
     "Recipe",
     "SequenceStream",
     "Sequences",

@@ -55,7 +55,8 @@ class LSTMClassifier(SequenceModel):
     patience : int, optional
         Training stops after so many epochs without a better validation loss, or whatever else `monitor` asks for.
     use_weights : bool
-        Whether event weights, if there are any, enter the loss.  Negative ones keep their sign.
+        Whether event weights, if there are any, enter the loss.  Negative ones keep their sign, unless `negative_weights` says
+        otherwise.
     shuffle : bool
         Whether the events come in a new order each epoch.
     memory_limit : int or str
@@ -95,6 +96,8 @@ class LSTMClassifier(SequenceModel):
     """
 
     class_names: tuple[str, ...] = ()
+    regression = False
+    _default_loss = "cross_entropy"
 
     @property
     def task(self) -> str:
@@ -144,8 +147,8 @@ class LSTMClassifier(SequenceModel):
         return np.asarray(np.argmax(self.predict_proba(data), axis=1), dtype=np.int64)
 
 
-def load_model(path: str | os.PathLike[str], *, n_threads: int | None = None) -> LSTMClassifier:
-    """Read a model that `LSTMClassifier.save` wrote.
+def load_model(path: str | os.PathLike[str], *, n_threads: int | None = None) -> Any:
+    """Read a trained model from its weights file, whether Python or TMVA wrote it.
 
     Parameters
     ----------
@@ -156,8 +159,8 @@ def load_model(path: str | os.PathLike[str], *, n_threads: int | None = None) ->
 
     Returns
     -------
-    LSTMClassifier
-        A model that gives the same scores, to the bit on the same instruction set.
+    LSTMClassifier or LSTMRegressor
+        By what was learnt.  It gives the same scores, to the bit on the same instruction set.
 
     Raises
     ------

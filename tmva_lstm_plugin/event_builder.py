@@ -86,7 +86,7 @@ class EventBuilder:
     recipe : Recipe
         How to read.
     with_labels : bool
-        Whether labels and weights are read.
+        Whether labels, targets and weights are read.
     names : tuple of str
         All branches needed.
     feature_names, event_feature_names : tuple of str
@@ -104,6 +104,7 @@ class EventBuilder:
             for purpose in ("event_selection", "element_selection", "order_by")
             if (text := getattr(recipe, purpose)) is not None
         }
+        self.targets = _parsed("target", recipe.targets if with_labels else ())
         self.label: Expression | None = None
         self.class_rules: dict[str, Expression] = {}
         self.weight: Expression | None = None
@@ -133,6 +134,7 @@ class EventBuilder:
     def _everything(self) -> list[tuple[str, Expression]]:
         pairs = [(f"feature '{n}'", e) for n, e in self.features.items()]
         pairs += [(f"event feature '{n}'", e) for n, e in self.event_features.items()]
+        pairs += [(f"target '{n}'", e) for n, e in self.targets.items()]
         pairs += list(self.cuts.items())
         pairs += [] if self.label is None else [("label", self.label)]
         pairs += [(f"label of class '{n}'", e) for n, e in self.class_rules.items()]
@@ -242,7 +244,7 @@ class EventBuilder:
             counts = Counts(entries=stop - start)
             labels = self._select(part, counts, class_index)
             values, offsets, where = self._sequences(part, pool)
-        event_values = self._event_columns(part)
+        event_values = self._event_columns(part, "event feature", self.event_features)
         weights = None
         if self.weight is not None:
             weights = self._per_event(part, "weight", self.weight).astype(np.float64)
@@ -258,6 +260,8 @@ class EventBuilder:
             entries=part.rows + (first_entry + start),
             recipe=self.recipe,
             source=str(tree),
+            targets=self._event_columns(part, "target", self.targets),
+            target_names=tuple(self.targets),
         )
         valid = self._valid(part, sequences, where)
         if valid is not None:
@@ -375,13 +379,13 @@ class EventBuilder:
             offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, length))])
         return (values if taken is None else values[taken]), offsets.astype(np.int64), (original, taken, unordered)
 
-    def _event_columns(self, part: _Range) -> NDArray[np.float32] | None:
-        if not self.event_features:
+    def _event_columns(self, part: _Range, what: str, columns: dict[str, Expression]) -> NDArray[np.float32] | None:
+        if not columns:
             return None
-        table = np.empty((len(part), len(self.event_features)), dtype=np.float32)
+        table = np.empty((len(part), len(columns)), dtype=np.float32)
         with np.errstate(all="ignore"):
-            for column, (name, expression) in enumerate(self.event_features.items()):
-                table[:, column] = self._per_event(part, f"event feature '{name}'", expression)
+            for column, (name, expression) in enumerate(columns.items()):
+                table[:, column] = self._per_event(part, f"{what} '{name}'", expression)
         return table
 
     def _valid(self, part: _Range, sequences: Sequences, where: Any) -> NDArray[np.bool_] | None:
@@ -401,11 +405,15 @@ class EventBuilder:
         if unordered is not None:
             invalid[unordered] = True
             bad.append((int(unordered[0]), "order_by", self.cuts["order_by"], None))
-        if sequences.event_values is not None and len(rows := _bad_rows(sequences.event_values)):
-            invalid[rows] = True
-            column = int(np.flatnonzero(~np.isfinite(sequences.event_values[rows[0]]))[0])
-            name, expression = list(self.event_features.items())[column]
-            bad.append((int(rows[0]), f"event feature '{name}'", expression, None))
+        for what, columns, table in (
+            ("event feature", self.event_features, sequences.event_values),
+            ("target", self.targets, sequences.targets),
+        ):
+            if table is not None and len(rows := _bad_rows(table)):
+                invalid[rows] = True
+                column = int(np.flatnonzero(~np.isfinite(table[rows[0]]))[0])
+                name, expression = list(columns.items())[column]
+                bad.append((int(rows[0]), f"{what} '{name}'", expression, None))
         if sequences.weights is not None and self.weight is not None:
             rows = np.flatnonzero(~np.isfinite(sequences.weights))
             if len(rows):

@@ -9,16 +9,19 @@ import socket
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import __version__, _engine
 from .architecture import dense_texts, layer_widths
 from .classifier import LSTMClassifier
 from .errors import ModelFileError, OptionError
+from .event_options import LOSSES
 from .history import History
 from .model_options import MODEL_OPTIONS
 from .optimisation import OPTIMISATION
 from .preprocessing import FeatureSummary
 from .recipe import Recipe
+from .regressor import LSTMRegressor
 from .sequence_model import VOLATILE, SequenceModel
 
 __all__ = ["document_of", "model_of"]
@@ -41,7 +44,12 @@ def document_of(model: SequenceModel) -> _engine.ModelDocument:
     assert prepared is not None  # fit has set it
     document = _engine.ModelDocument()
     document.task = model.task
-    document.class_names = list(model.output_names)
+    if isinstance(model, LSTMRegressor):
+        expressions = {} if model.recipe is None else dict(model.recipe.targets)
+        document.targets = _specs(model.target_names, prepared.targets, expressions)
+    else:
+        document.class_names = list(model.output_names)
+    document.loss = LOSSES[model.loss or model._default_loss]
     *document.lower, document.hidden = layer_widths(model.hidden)
     for name in _OWN:
         setattr(document, name, getattr(model, name))
@@ -122,7 +130,7 @@ def _provenance(model: SequenceModel) -> dict[str, Any]:
     }
 
 
-def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | None) -> LSTMClassifier:
+def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | None) -> LSTMClassifier | LSTMRegressor:
     """Return the model a document describes.
 
     Raises
@@ -130,12 +138,14 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
     ModelFileError
         The document's recipe, options or history are not what this build writes.
     """
+    model: LSTMClassifier | LSTMRegressor
     if document.task == "regression":
-        raise ModelFileError(
-            f"model file '{path}' holds a regression of {', '.join(t.name for t in document.targets)}; only classifiers are read "
-            "here, take TMVA::Reader for it"
-        )
-    model = LSTMClassifier(n_threads=n_threads)
+        model = LSTMRegressor(n_threads=n_threads)
+        model.target_names = tuple(t.name for t in document.targets)
+        model._target_scale = _collect(document.targets, "mean"), _collect(document.targets, "scale")
+    else:
+        model = LSTMClassifier(n_threads=n_threads)
+        model.class_names = tuple(document.class_names)
     model.hidden = (*document.lower, document.hidden) if document.lower else document.hidden
     for name in _OWN:
         setattr(model, name, getattr(document, name))
@@ -144,12 +154,15 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
     model.dense = dense_texts(document.dense)
     model.feature_names = tuple(f.name for f in document.features)
     model.event_feature_names = tuple(f.name for f in document.event_features)
-    model.class_names = tuple(document.class_names)
     try:
         options = dict(document.options[1])
         for name, default in model.get_params().items():
             if name in options and name not in (*VOLATILE, *_OWN, "hidden", "pooling", "dense"):
                 setattr(model, name, _value(options[name], default))
+        # TMVA's files tell the loss in the network only
+        loss = next(name for name, of_core in LOSSES.items() if of_core == document.loss)
+        if loss != (model.loss or model._default_loss):
+            model.loss = loss
         # files of earlier versions have a momentum with every optimiser
         if model.momentum is not None and model.optimizer not in OPTIMISATION["momentum"].optimizers:
             model.momentum = None
@@ -172,20 +185,21 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
     model.stopped_by = stopped if isinstance(stopped, str) else None
     model._document = document
 
-    def collect(specs: list[Any], key: str) -> np.ndarray:
-        return np.array([getattr(spec, key) for spec in specs], dtype=np.float32)
-
     model._trainer = model._network(
         (
-            collect(document.features, "mean"),
-            collect(document.features, "scale"),
-            collect(document.event_features, "mean"),
-            collect(document.event_features, "scale"),
+            _collect(document.features, "mean"),
+            _collect(document.features, "scale"),
+            _collect(document.event_features, "mean"),
+            _collect(document.event_features, "scale"),
         ),
         loss=document.loss,
     )
     model._trainer.parameters = document.parameters
     return model
+
+
+def _collect(specs: list[Any], key: str) -> NDArray[np.float32]:
+    return np.array([getattr(spec, key) for spec in specs], dtype=np.float32)
 
 
 def _value(text: str, default: Any) -> Any:
@@ -194,7 +208,7 @@ def _value(text: str, default: Any) -> Any:
         return None
     if isinstance(default, bool):
         return {"True": True, "False": False}[text]
-    if isinstance(default, str):
+    if isinstance(default, str) or default is None and not text[:1].isdigit() and text not in ("True", "False"):
         return text
     if default is None and text in ("True", "False"):
         return text == "True"

@@ -1,7 +1,7 @@
-"""Standardisation of features: a thin face of the core's ``preprocess``.
+"""Standardisation of features and targets: a thin face of the core's ``preprocess``.
 
 ``(value - mean) / deviation`` enters the network, with mean and deviation of the training part over all its steps
-(event-level features: over its events).
+(event-level features and targets of a regression: over its events).
 """
 
 from __future__ import annotations
@@ -41,13 +41,15 @@ class StandardisationFit:
 
     Parameters
     ----------
-    n_features, n_event_features : int
-        D and E.
+    n_features, n_event_features, n_targets : int
+        D, E and the targets of a regression.
     """
 
-    def __init__(self, n_features: int, n_event_features: int) -> None:
+    def __init__(self, n_features: int, n_event_features: int, n_targets: int = 0) -> None:
         self._steps = _engine.SummaryFit(n_features)
         self._events = _engine.SummaryFit(n_event_features)
+        self._targets = _engine.SummaryFit(n_targets)
+        self._n_targets = n_targets
 
     def add(self, events: Sequences, use: NDArray[np.bool_]) -> None:
         """Add the events that `use` marks.
@@ -63,10 +65,12 @@ class StandardisationFit:
         self._steps.add_steps(events.values, events.offsets, mask)
         if events.event_values is not None:
             self._events.add_rows(events.event_values, mask)
+        if self._n_targets and events.targets is not None:
+            self._targets.add_rows(events.targets, mask)
 
-    def result(self) -> tuple[FeatureSummary, FeatureSummary]:
-        """Return the summaries of the sequence features and of the event-level features."""
-        return _summary(self._steps), _summary(self._events)
+    def result(self) -> tuple[FeatureSummary, FeatureSummary, FeatureSummary]:
+        """Return the summaries of the sequence features, of the event-level features and of the targets."""
+        return _summary(self._steps), _summary(self._events), _summary(self._targets)
 
 
 def _summary(fit: _engine.SummaryFit) -> FeatureSummary:

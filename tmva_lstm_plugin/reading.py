@@ -46,6 +46,7 @@ def read_sequences(
     memory_limit: int | str | None = None,
     with_labels: bool = True,
     steps: Any = None,
+    targets: Any = None,
     progress: Progress | None = None,
 ) -> Sequences:
     """Read jagged events from ROOT files into memory.
@@ -82,14 +83,16 @@ def read_sequences(
     on_invalid : {"error", "drop"}
         What to do with events that have a value which is not finite in single precision (a weight: in double).
     recipe : Recipe, optional
-        How to read, in place of the arguments above; `tree`, `label`, `classes` and `weight` may still be given.
+        How to read, in place of the arguments above; `tree`, `label`, `classes`, `weight` and `targets` may still be given.
     memory_limit : int or str, optional
         Refuse to read events that would fill more memory than this, such as ``"2 GB"``.
     with_labels : bool
-        Whether to read labels and weights; without them their branches need not exist.
+        Whether to read labels, targets and weights; without them their branches need not exist.
     steps : str, sequence of str, or mapping of name to one of these, optional
         Sequences kept as one branch a step: ``"vars_time{}"`` joins ``vars_time0``, ``vars_time1``, ... in numeric
         order into one sequence, ``vars_time``, which `features` and the other expressions can use.
+    targets : str, sequence of str, or mapping of name to str, optional
+        Branches or expressions with one value an event that a regression is to learn.
     progress : callable, optional
         Called with the entries done and all entries after each piece.
 
@@ -139,6 +142,7 @@ def read_sequences(
         label=label,
         classes=classes,
         weight=weight,
+        targets=targets,
     )
     with source:
         return source.read_all(limit, progress)
@@ -170,6 +174,7 @@ class Source:
         label: Any,
         classes: Sequence[str] | None,
         weight: str | None,
+        targets: Any = None,
     ) -> None:
         if recipe is not None:
             refuse_beside_recipe(options)
@@ -179,9 +184,9 @@ class Source:
         try:
             first = self.opened(0)
             if recipe is None:
-                recipe = build_recipe(options, tree, label, classes, weight, by_input, first)
+                recipe = build_recipe(options, tree, label, classes, weight, targets, by_input, first)
             else:
-                recipe = relabelled(recipe, tree, label, classes, weight, by_input)
+                recipe = relabelled(recipe, tree, label, classes, weight, targets, by_input)
             self.recipe, self.with_labels = recipe, with_labels
             if by_input and recipe.classes != by_input:
                 self._reorder(by_input)
@@ -266,7 +271,8 @@ class Source:
         sizes = {name: tree.nbytes(name) for name in self.builder.names}
         n_entries = max(1, tree.n_entries)
         elements = max(tree.n_values(name) / width for name, width in self.builder.sequence_branches(tree))
-        per_event = 16 + 4 * len(self.builder.event_feature_names) + 12 * self.with_labels
+        columns = len(self.builder.event_feature_names) + len(self.builder.targets)
+        per_event = 16 + 4 * columns + 12 * self.with_labels
         steps = elements / n_entries
         return sum(sizes.values()) / n_entries, 4 * len(self.builder.feature_names) * steps + per_event, steps
 

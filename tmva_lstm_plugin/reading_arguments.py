@@ -42,6 +42,7 @@ def build_recipe(
     label: Any,
     classes: Sequence[str] | None,
     weight: str | None,
+    targets: Any,
     by_input: tuple[str, ...],
     first: OpenTree,
 ) -> Recipe:
@@ -67,6 +68,7 @@ def build_recipe(
         label=label if label is None or isinstance(label, str) else named_expressions(label, "label"),
         classes=_classes(classes, by_input),
         weight=weight,
+        targets=named_expressions(targets if targets is not None else (), "targets"),
         **{
             n: options[n]
             for n in ("event_selection", "element_selection", "order_by", "descending", "max_length", "on_invalid")
@@ -86,10 +88,18 @@ def _classes(classes: Sequence[str] | None, by_input: tuple[str, ...]) -> tuple[
 
 
 def relabelled(
-    recipe: Recipe, tree: Any, label: Any, classes: Sequence[str] | None, weight: str | None, by_input: tuple[str, ...]
+    recipe: Recipe,
+    tree: Any,
+    label: Any,
+    classes: Sequence[str] | None,
+    weight: str | None,
+    targets: Any,
+    by_input: tuple[str, ...],
 ) -> Recipe:
-    """Return the recipe with the tree, labels and weight that were given beside it."""
+    """Return the recipe with the tree, labels, weight and targets that were given beside it."""
     changes: dict[str, Any] = {} if weight is None else {"weight": weight}
+    if targets is not None:
+        changes["targets"] = named_expressions(targets, "targets")
     if isinstance(tree, str):
         changes["tree"] = tree
     if label is not None:

@@ -131,6 +131,8 @@ class Recipe:
         Expression for the event weight.
     on_invalid : {"error", "drop"}
         What happens to events with values that are not finite in single precision.
+    targets : tuple of (str, str)
+        Name and expression of each target of a regression.
 
     Raises
     ------
@@ -151,6 +153,7 @@ class Recipe:
     classes: tuple[str, ...] = ()
     weight: str | None = None
     on_invalid: str = "error"
+    targets: NamedExpressions = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -158,6 +161,7 @@ class Recipe:
 
         put("features", named_expressions(self.features, "features"))
         put("event_features", named_expressions(self.event_features, "event_features"))
+        put("targets", named_expressions(self.targets, "targets"))
         put("steps", _checked_steps(self.steps))
         if not self.features:
             raise OptionError("features is empty; name at least one branch or expression with a value an element")
@@ -193,7 +197,7 @@ class Recipe:
         Parameters
         ----------
         with_labels : bool
-            Whether those of label and weight are among them.
+            Whether those of label, targets and weight are among them.
 
         Returns
         -------
@@ -202,6 +206,7 @@ class Recipe:
         texts = [text for _, text in (*self.features, *self.event_features)]
         texts += [t for t in (self.event_selection, self.element_selection, self.order_by) if t is not None]
         if with_labels:
+            texts += [text for _, text in self.targets]
             texts += [] if self.weight is None else [self.weight]
             if isinstance(self.label, str):
                 texts.append(self.label)
@@ -220,7 +225,10 @@ class Recipe:
         def plain(value: Any) -> Any:
             return [plain(v) for v in value] if isinstance(value, tuple) else value
 
-        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
+        values = {f.name: plain(getattr(self, f.name)) for f in fields(self)}
+        if not self.targets:  # earlier versions do not know them
+            del values["targets"]
+        return values
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Recipe:

@@ -9,7 +9,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from . import _engine
 from .architecture import core_shape, layer_widths
 from .control import MONITORS
 from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
+from .event_options import LOSSES, task_contradictions
+from .event_weights import EventWeights
 from .fitting import HOW_IT_IS_RUN, Fitting
 from .history import EpochRecord, History
 from .interruption import StopRequest
@@ -117,6 +119,15 @@ class SequenceModel(ABC):
         self._document: Any = None
         self._flat_steps = 1  # steps that are joined with pooling="flat"
 
+    #: Whether targets are learnt, not classes.
+    regression: ClassVar[bool]
+    _default_loss: ClassVar[str]
+
+    if TYPE_CHECKING:  # options that are taken by name only
+        loss: str | None
+        negative_weights: str
+        class_balance: str
+
     @property
     @abstractmethod
     def task(self) -> str:
@@ -146,7 +157,8 @@ class SequenceModel(ABC):
     def _check_parameters(self, names: Iterable[str] = ()) -> None:
         values = self.get_params()
         wrong = [*unknown_names(names), *values_out_of_range(values)]
-        wrong += [f"{name}: {text}" for name, text in contradictions(values)]
+        clashes = [*contradictions(values), *task_contradictions(values, regression=self.regression)]
+        wrong += [f"{name}: {text}" for name, text in clashes]
         if self.monitor in MONITORS and self.monitor not in self._monitors:
             wrong.append(f"monitor: '{self.monitor}' is of classes, and there are none; take {words(self._monitors)}")
         if wrong:
@@ -231,8 +243,9 @@ class SequenceModel(ABC):
         return self
 
     def _events(self, data: Sequences | SequenceStream, stop: StopRequest) -> MemoryEvents | StreamEvents:
+        weights = EventWeights(use=self.use_weights, negative=self.negative_weights, balance=self.class_balance)
         shared: dict[str, Any] = {
-            "use_weights": self.use_weights, "fraction": self.validation_fraction, "seed": self.seed,
+            "regression": self.regression, "weights": weights, "fraction": self.validation_fraction, "seed": self.seed,
         }  # fmt: skip
         if isinstance(data, Sequences):
             if len(data) == 0:
@@ -269,9 +282,9 @@ class SequenceModel(ABC):
     def _prepare_network(self, data: Sequences | SequenceStream, prepared: Prepared) -> None:
         self.feature_names = tuple(data.feature_names)
         self.event_feature_names = tuple(data.event_feature_names)
+        self._prepared = prepared
         self._adopt(data)
         self.recipe = data.recipe
-        self._prepared = prepared
         self._document = None
         self._flat_steps = max(1, (None if data.recipe is None else data.recipe.max_length) or prepared.longest)
         self._trainer = self._network(
@@ -283,6 +296,7 @@ class SequenceModel(ABC):
             ),
             **engine_options(self.get_params()),
             weight_scale=prepared.weight_scale,
+            loss=LOSSES[self.loss or self._default_loss],
         )
 
     def _network(self, standardisation: tuple[Any, Any, Any, Any], **options: Any) -> Any:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Sequences"]
 
+# the attributes with one row an event
+_PER_EVENT = ("event_values", "labels", "weights", "entries", "targets")
+
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
@@ -57,6 +60,10 @@ class Sequences:
         Where the events came from, for messages.
     n_invalid : int
         How many events were dropped on reading for values that are not finite (``on_invalid="drop"``).
+    targets : ndarray of float32, shape (N, K), or None
+        What a regression is to learn, K numbers an event.
+    target_names : tuple of str
+        Names of the K targets.
     """
 
     values: NDArray[np.float32]
@@ -72,6 +79,8 @@ class Sequences:
     recipe: Recipe | None = field(default=None, repr=False)
     source: str = "arrays"
     n_invalid: int = 0
+    targets: NDArray[np.float32] | None = None
+    target_names: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -89,6 +98,8 @@ class Sequences:
         n_entries: int | None = None,
         recipe: Recipe | None = None,
         source: str = "arrays",
+        targets: ArrayLike | None = None,
+        target_names: Sequence[str] | None = None,
     ) -> Sequences:
         """Check arrays and wrap them; they are copied only where their type or layout has to change.
 
@@ -108,6 +119,10 @@ class Sequences:
             Event-level features.
         entries, n_entries, recipe, source
             See the attributes of the class.
+        targets : array_like, shape (N, K) or (N,), optional
+            What a regression is to learn.
+        target_names : sequence of str, optional
+            Their names; ``y0, y1, ...`` by default.
 
         Returns
         -------
@@ -122,14 +137,8 @@ class Sequences:
         bounds = _offsets(offsets, len(table), source)
         n_events = len(bounds) - 1
         names = _names(feature_names, table.shape[1], "feature_names", "x", source)
-        event_table = None
-        event_names: tuple[str, ...] = ()
-        if event_values is not None:
-            event_table = _finite_table(event_values, "event_values", source)
-            _length("event_values", len(event_table), n_events, source)
-            event_names = _names(event_feature_names, event_table.shape[1], "event_feature_names", "e", source)
-        elif event_feature_names:
-            raise InputError(f"{source}: event_feature_names were given without event_values; give both or neither")
+        event_table, event_names = _event_table(event_values, event_feature_names, "event_values", n_events, source)
+        target_table, target_columns = _event_table(targets, target_names, "targets", n_events, source)
         label_array, classes = _labels(labels, class_names, n_events, source)
         return cls(
             values=table,
@@ -144,6 +153,8 @@ class Sequences:
             n_entries=n_entries,
             recipe=recipe,
             source=source,
+            targets=target_table,
+            target_names=target_columns,
         )
 
     @classmethod
@@ -210,7 +221,7 @@ class Sequences:
     @property
     def nbytes(self) -> int:
         """Bytes held by all arrays."""
-        arrays = (self.values, self.offsets, self.event_values, self.labels, self.weights, self.entries)
+        arrays = (self.values, self.offsets, *(getattr(self, name) for name in _PER_EVENT))
         return sum(a.nbytes for a in arrays if a is not None)
 
     def __getitem__(self, index: slice | ArrayLike) -> Sequences:
@@ -241,10 +252,7 @@ class Sequences:
             self,
             values=values,
             offsets=offsets,
-            event_values=take(self.event_values),
-            labels=take(self.labels),
-            weights=take(self.weights),
-            entries=take(self.entries),
+            **{name: take(getattr(self, name)) for name in _PER_EVENT},
         )
 
     @classmethod
@@ -267,7 +275,7 @@ class Sequences:
         """
         first = parts[0]
         for part in parts[1:]:
-            for name in ("feature_names", "event_feature_names", "class_names"):
+            for name in ("feature_names", "event_feature_names", "class_names", "target_names"):
                 if getattr(part, name) != getattr(first, name):
                     raise InputError(
                         f"cannot join {part.source} to {first.source}: {name} {getattr(part, name)} differ from "
@@ -288,10 +296,7 @@ class Sequences:
             first,
             values=join("values"),
             offsets=offsets.astype(np.int64),
-            event_values=join("event_values"),
-            labels=join("labels"),
-            weights=join("weights"),
-            entries=join("entries"),
+            **{name: join(name) for name in _PER_EVENT},
         )
 
     def __repr__(self) -> str:
@@ -302,6 +307,8 @@ class Sequences:
         parts = [f"{n} events", span, f"features {', '.join(self.feature_names)}"]
         if self.event_feature_names:
             parts.append(f"event features {', '.join(self.event_feature_names)}")
+        if self.targets is not None:
+            parts.append(f"targets {', '.join(self.target_names)}")
         if self.labels is not None:
             counts = np.bincount(self.labels, minlength=len(self.class_names))
             parts.append("; ".join(f"{c} {name}" for name, c in zip(self.class_names, counts, strict=True)))
@@ -334,6 +341,20 @@ def _finite_table(values: ArrayLike, name: str, source: str, offsets: ArrayLike 
             f"in {where}, column {column}: {array[row, column]}; drop or replace them"
         )
     return table
+
+
+def _event_table(
+    given: ArrayLike | None, names: Sequence[str] | None, what: str, n_events: int, source: str
+) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+    """Check numbers with one row an event, ``"event_values"`` or ``"targets"``, and name their columns."""
+    naming, stem = {"event_values": ("event_feature_names", "e"), "targets": ("target_names", "y")}[what]
+    if given is None:
+        if names:
+            raise InputError(f"{source}: {naming} were given without {what}; give both or neither")
+        return None, ()
+    table = _finite_table(given, what, source)
+    _length(what, len(table), n_events, source)
+    return table, _names(names, table.shape[1], naming, stem, source)
 
 
 def _offsets(offsets: ArrayLike, n_steps: int, source: str) -> NDArray[np.int64]:

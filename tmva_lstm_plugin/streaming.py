@@ -65,6 +65,7 @@ def stream_sequences(
     memory_limit: int | str = "512 MB",
     with_labels: bool = True,
     steps: Any = None,
+    targets: Any = None,
 ) -> SequenceStream:
     """Prepare to read jagged events from ROOT files a piece at a time.
 
@@ -72,7 +73,7 @@ def stream_sequences(
     ----------
     files, tree, features, event_features, event_selection, element_selection, order_by, descending, max_length
         As for :func:`tmva_lstm_plugin.read_sequences`.
-    label, classes, weight, on_invalid, recipe, with_labels, steps
+    label, classes, weight, on_invalid, recipe, with_labels, steps, targets
         As for :func:`tmva_lstm_plugin.read_sequences`.
     memory_limit : int or str
         Memory that reading may use at a time, the piece that was read before included.
@@ -108,6 +109,7 @@ def stream_sequences(
         label=label,
         classes=classes,
         weight=weight,
+        targets=targets,
     )
     try:
         return SequenceStream(source, limit)
@@ -124,7 +126,7 @@ class SequenceStream:
 
     Attributes
     ----------
-    feature_names, event_feature_names, class_names : tuple of str
+    feature_names, event_feature_names, class_names, target_names : tuple of str
         As of the `Sequences` of each chunk.
     recipe : Recipe
         How the events are read.
@@ -149,6 +151,7 @@ class SequenceStream:
         self.feature_names = source.builder.feature_names
         self.event_feature_names = source.builder.event_feature_names
         self.class_names = source.recipe.classes if source.with_labels else ()
+        self.target_names = tuple(source.builder.targets)
         self.files = tuple(dict.fromkeys(item.path for item in source.inputs))
         self.n_entries = source.n_entries
         self.has_labels = source.has_labels

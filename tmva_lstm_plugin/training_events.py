@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import _engine
 from .errors import InputError
+from .event_weights import EventWeights
 from .preprocessing import FeatureSummary, StandardisationFit
 from .sequences import Sequences
 
@@ -33,10 +34,15 @@ PROBES = 16
 PROBE_STEPS = 256
 """Longest sequence that is stored so."""
 
+_NO_TARGETS = FeatureSummary(*(np.zeros(0, dtype=np.float32) for _ in range(4)))
 
-def as_arrays(events: Sequences, *, use_weights: bool = True) -> tuple[Any, ...]:
-    """Return what the engine takes: values, offsets, event values, labels, weights."""
-    return events.values, events.offsets, events.event_values, events.labels, events.weights if use_weights else None
+
+def as_arrays(
+    events: Sequences, weights: NDArray[np.float64] | None, targets: NDArray[np.float32] | None = None
+) -> tuple[Any, ...]:
+    """Return what the engine takes: values, offsets, event values, labels, weights, standardised targets."""
+    labels = events.labels if targets is None else None
+    return events.values, events.offsets, events.event_values, labels, weights, targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +51,8 @@ class Prepared:
 
     Attributes
     ----------
-    features, event_features : FeatureSummary
-        Over the training part.
+    features, event_features, targets : FeatureSummary
+        Over the training part; in a classification there are no targets.
     probes : Sequences
         The first events that are short enough, to be stored with their scores.
     weight_scale : float
@@ -59,6 +65,7 @@ class Prepared:
 
     features: FeatureSummary
     event_features: FeatureSummary
+    targets: FeatureSummary
     probes: Sequences
     weight_scale: float
     longest: int
@@ -66,7 +73,10 @@ class Prepared:
 
 
 class _Roles:
-    """Which events train and which validate; the same for events in memory and streamed."""
+    """Which events train and which validate; the same for events in memory and streamed.
+
+    `labels` are None in a regression.  `weights` are those that count: an event of weight 0 does neither.
+    """
 
     def __init__(
         self,
@@ -75,70 +85,94 @@ class _Roles:
         lengths: NDArray[np.int64],
         class_names: tuple[str, ...],
         source: str,
+        figures: dict[str, Any],
         *,
         fraction: float,
         seed: int,
     ) -> None:
+        used = np.ones(len(lengths), dtype=bool) if weights is None else weights != 0
         if labels is None:
-            raise InputError(f"{source}: the events have no labels, so there is nothing to learn; give labels (label=)")
-        used = np.ones(len(labels), dtype=bool) if weights is None else weights != 0
-        counts = np.bincount(labels[used], minlength=len(class_names))
-        found = ", ".join(f"{count} {name}" for name, count in zip(class_names, counts, strict=True))
-        if np.count_nonzero(counts) < 2:
+            groups, names = np.zeros(len(lengths), dtype=np.int32), ("",)
+        else:
+            groups, names = labels, class_names
+        counts = np.bincount(groups[used], minlength=len(names))
+        found = ", ".join(f"{count} {name or 'events'}" for name, count in zip(names, counts, strict=True))
+        weighted = "" if weights is None else " with a weight other than 0"
+        if labels is None and counts[0] < 2:
+            raise InputError(f"{source}: a regression needs at least 2 events{weighted}, found {found}")
+        if labels is not None and np.count_nonzero(counts) < 2:
             raise InputError(
-                f"{source}: a classifier needs events of at least two classes, found {found}"
-                f"{'' if weights is None else ' with a weight other than 0'}; check the label and the selection"
+                f"{source}: a classifier needs events of at least two classes, found {found}{weighted}; check the label "
+                "and the selection"
             )
-        validates = np.zeros(len(labels), dtype=bool)
-        validates[used] = _engine.draw_validation(labels[used], int(used.sum()), len(class_names), fraction, seed) == 1
+        validates = np.zeros(len(lengths), dtype=bool)
+        drawn = _engine.draw_validation(groups[used], int(used.sum()), len(names), fraction, seed)
+        validates[used] = drawn == 1
         self.trains = used & ~validates
         self.validates = validates
-        trained = np.bincount(labels[self.trains], minlength=len(class_names))
+        trained = np.bincount(groups[self.trains], minlength=len(names))
         if np.any((trained == 0) & (counts > 0)):
-            name = class_names[int(np.flatnonzero((trained == 0) & (counts > 0))[0])]
+            name = names[int(np.flatnonzero((trained == 0) & (counts > 0))[0])]
             raise InputError(
-                f"{source}: validation_fraction={fraction} leaves no event of class '{name}' to train on (found {found}); "
-                "give more events or a smaller fraction"
+                f"{source}: validation_fraction={fraction} leaves no event {f'of class {name!r} ' if name else ''}to train "
+                f"on (found {found}); give more events or a smaller fraction"
             )
         self.longest = int(lengths[self.trains].max(initial=0))
         self.weight_scale = 1.0
         self.figures: dict[str, Any] = {
             "training_events": int(self.trains.sum()),
             "validation_events": int(validates.sum()),
-            "class_counts": {name: int(n) for name, n in zip(class_names, trained, strict=True)},
             "weighted": weights is not None,
-        }
+        } | figures
+        if labels is not None:
+            self.figures["class_counts"] = {name: int(n) for name, n in zip(names, trained, strict=True)}
         if weights is not None:
-            self._weigh(labels, weights, class_names, source)
+            self._scale(groups, weights, names, source)
 
-    def _weigh(
-        self, labels: NDArray[np.int32], weights: NDArray[np.float64], class_names: tuple[str, ...], source: str
+    def _scale(
+        self, groups: NDArray[np.int32], weights: NDArray[np.float64], names: tuple[str, ...], source: str
     ) -> None:
-        for index, name in enumerate(class_names):
-            of_class = weights[self.trains & (labels == index)]
+        for index, name in enumerate(names):
+            of_class = weights[self.trains & (groups == index)]
             if len(of_class) and of_class.sum() <= 0:
                 raise InputError(
-                    f"{source}: the weights of class '{name}' sum to {of_class.sum():.6g} over {len(of_class)} training "
-                    "events, expected a sum above 0; check the weight, or train without weights (use_weights=False)"
+                    f"{source}: the weights {f'of class {name!r} ' if name else ''}sum to {of_class.sum():.6g} over "
+                    f"{len(of_class)} training events, expected a sum above 0; check the weight, or train without weights "
+                    "(use_weights=False)"
                 )
         # one event after the other, as the TMVA method sums: numpy's own sum goes in pairs and ends in other last bits
         total = float(np.cumsum(weights[self.trains])[-1])
         self.weight_scale = int(self.trains.sum()) / total
-        unused = int((weights == 0).sum())
-        negative = weights < 0
-        share = float(np.abs(weights[negative]).sum() / np.abs(weights).sum())
-        self.figures |= {
-            "weight_zero_events": unused,
-            "weight_negative_events": int(negative.sum()),
-            "weight_negative_share": share,
-        }
-        if negative.any():
-            _log.warning(
-                "%s: %d of %d events have a negative weight, %.3g %% of the sum of |weight|; they are kept with their sign",
-                source, int(negative.sum()), len(weights), 100 * share,
-            )  # fmt: skip
-        if unused:
-            _log.warning("%s: %d of %d events have weight 0 and are left out", source, unused, len(weights))
+
+
+def _standardised(events: Sequences, summary: FeatureSummary) -> NDArray[np.float32] | None:
+    """Return the targets as the network sees them, (N, K); None in a classification."""
+    if not len(summary.mean):
+        return None
+    return np.asarray(_engine.standardise_targets(events.targets, summary.mean, summary.scale))
+
+
+def _checked_targets(summary: FeatureSummary, names: tuple[str, ...], source: str) -> FeatureSummary:
+    for name, low, high in zip(names, summary.minimum, summary.maximum, strict=False):
+        if low == high:
+            raise InputError(
+                f"{source}: target '{name}' is {low:g} in every event that trains, so there is nothing to learn; check its "
+                "expression and the selection"
+            )
+    return summary
+
+
+def _check_learnable(events: Sequences, *, regression: bool, source: str) -> None:
+    if regression and events.targets is None:
+        raise InputError(
+            f"{source}: the events have no targets, so there is nothing to learn; give targets (targets=), or use "
+            "LSTMClassifier for classes"
+        )
+    if not regression and events.labels is None:
+        hint = "; for their targets use LSTMRegressor" if events.targets is not None else ""
+        raise InputError(
+            f"{source}: the events have no labels, so there is nothing to learn; give labels (label=){hint}"
+        )
 
 
 def _probes(events: Sequences, have: Sequences | None) -> Sequences:
@@ -159,30 +193,45 @@ class MemoryEvents:
     ----------
     events : Sequences
         The events.
-    use_weights : bool
-        Whether their weights count.
+    regression : bool
+        Whether targets are learnt, not labels.
+    weights : EventWeights
+        What their weights become.
     fraction, seed
         Validation part and where it is drawn from.
     """
 
-    def __init__(self, events: Sequences, *, use_weights: bool, fraction: float, seed: int) -> None:
-        self.events = events
-        self.use_weights = use_weights and events.weights is not None
-        weights = events.weights if self.use_weights else None
+    def __init__(
+        self, events: Sequences, *, regression: bool, weights: EventWeights, fraction: float, seed: int
+    ) -> None:
+        _check_learnable(events, regression=regression, source=events.source)
+        self.events, self._regression = events, regression
+        labels = None if regression else events.labels
+        figures: dict[str, Any] = {}
+        self._weights = weights.fit(events.weights, labels, events.class_names, events.source, figures)
         self._roles = _Roles(
-            events.labels, weights, events.lengths, events.class_names, events.source, fraction=fraction, seed=seed
-        )
+            labels, self._weights, events.lengths, events.class_names, events.source, figures,
+            fraction=fraction, seed=seed,
+        )  # fmt: skip
+        self._targets: NDArray[np.float32] | None = None
 
     def prepare(self, check: Callable[[], None], seen: Callable[[Sequences], None] = _not_looked_at) -> Prepared:
         """Fit the standardisation and choose the probes; `check` may raise to stop, `seen` is called with all events."""
         check()
         seen(self.events)
-        roles = self._roles
-        fit = StandardisationFit(self.events.n_features, self.events.n_event_features)
-        fit.add(self.events, roles.trains)
+        roles, events = self._roles, self.events
+        fit = StandardisationFit(events.n_features, events.n_event_features, len(self._target_names))
+        fit.add(events, roles.trains)
+        features, event_features, targets = fit.result()
+        self._targets = _standardised(events, _checked_targets(targets, self._target_names, events.source))
+        probes = _probes(events, None)
         return Prepared(
-            *fit.result(), _probes(self.events, None), roles.weight_scale, roles.longest, dict(roles.figures)
+            features, event_features, targets, probes, roles.weight_scale, roles.longest, dict(roles.figures)
         )
+
+    @property
+    def _target_names(self) -> tuple[str, ...]:
+        return self.events.target_names if self._regression else ()
 
     def longest_event(self) -> tuple[int, int]:
         """Return the steps of the longest sequence of all events, and its entry."""
@@ -195,7 +244,7 @@ class MemoryEvents:
     ) -> str:
         """Run the core's training loop."""
         train, validate = np.flatnonzero(self._roles.trains), np.flatnonzero(self._roles.validates)
-        arrays = as_arrays(self.events, use_weights=self.use_weights)
+        arrays = as_arrays(self.events, self._weights, self._targets)
         return str(trainer.fit_memory(arrays, train, validate, shuffle, keep_going, epoch_done, control or {}))
 
 
@@ -211,8 +260,10 @@ class StreamEvents:
     ----------
     stream : SequenceStream
         The stream.
-    use_weights : bool
-        Whether event weights count.
+    regression : bool
+        Whether targets are learnt, not labels.
+    weights : EventWeights
+        What event weights become.
     fraction, seed
         Validation part and where it is drawn from.
     check : callable
@@ -223,18 +274,19 @@ class StreamEvents:
         self,
         stream: SequenceStream,
         *,
-        use_weights: bool,
+        regression: bool,
+        weights: EventWeights,
         fraction: float,
         seed: int,
         check: Callable[[], None],
     ) -> None:
         self.stream = stream
-        self.use_weights = use_weights and stream.has_weights
+        self._rule, self._regression = weights, regression
         self._seed = seed
         self._shuffle = True
         self._buffer_bytes = stream.memory_limit // 4
         self._source = f"{stream.files[0]}{' and others' if len(stream.files) > 1 else ''}"
-        labels, weights, lengths, sizes, nbytes = [], [], [], [], 0
+        labels, own, lengths, sizes, nbytes = [], [], [], [], 0
         self._longest = (0, 0)
         for chunk in stream:
             check()
@@ -242,18 +294,16 @@ class StreamEvents:
             nbytes += chunk.values.nbytes
             if len(chunk) == 0:
                 continue
-            if chunk.labels is None:
-                raise InputError(
-                    f"{self._source}: the events have no labels, so there is nothing to learn; give label="
-                )
-            labels.append(chunk.labels)
+            _check_learnable(chunk, regression=regression, source=self._source)
+            if chunk.labels is not None:
+                labels.append(chunk.labels)
             lengths.append(chunk.lengths)
             at = int(np.argmax(chunk.lengths))
             if int(chunk.lengths[at]) > self._longest[0]:
                 self._longest = int(chunk.lengths[at]), int(chunk.entries[at]) if chunk.entries is not None else at
-            if self.use_weights and chunk.weights is not None:
-                weights.append(chunk.weights)
-        if not labels:
+            if weights.use and chunk.weights is not None:
+                own.append(chunk.weights)
+        if not lengths:
             raise InputError(f"{self._source}: the selection leaves none of {stream.n_entries} entries; loosen it")
         if fraction * nbytes > self._buffer_bytes:
             capped = self._buffer_bytes / nbytes
@@ -262,15 +312,14 @@ class StreamEvents:
                 self._source, fraction, capped,
             )  # fmt: skip
             fraction = capped
+        classes = None if regression else np.concatenate(labels)
+        figures: dict[str, Any] = {}
+        counted = weights.fit(np.concatenate(own) if own else None, classes, stream.class_names, self._source, figures)
         self._roles = _Roles(
-            np.concatenate(labels),
-            np.concatenate(weights) if self.use_weights else None,
-            np.concatenate(lengths),
-            stream.class_names,
-            self._source,
-            fraction=fraction,
-            seed=seed,
-        )
+            classes, counted, np.concatenate(lengths), stream.class_names, self._source, figures,
+            fraction=fraction, seed=seed,
+        )  # fmt: skip
+        self._targets = _NO_TARGETS
         self._first = np.concatenate([[0], np.cumsum(sizes)])
         self._validation: Sequences | None = None
         self._portions: Iterator[tuple[tuple[Any, ...], NDArray[np.int64]]] = iter(())
@@ -283,7 +332,7 @@ class StreamEvents:
         for i, chunk in enumerate(self.stream):
             check()
             seen(chunk)
-            fit = fit or StandardisationFit(chunk.n_features, chunk.n_event_features)
+            fit = fit or StandardisationFit(chunk.n_features, chunk.n_event_features, len(self._target_names))
             part = slice(self._first[i], self._first[i + 1])
             fit.add(chunk, self._roles.trains[part])
             if probes is None or len(probes) < PROBES:
@@ -295,7 +344,19 @@ class StreamEvents:
         assert probes is not None
         self._validation = Sequences.concatenate(validation) if validation else None
         roles = self._roles
-        return Prepared(*fit.result(), probes, roles.weight_scale, roles.longest, dict(roles.figures))
+        features, event_features, targets = fit.result()
+        self._targets = _checked_targets(targets, self._target_names, self._source)
+        return Prepared(
+            features, event_features, targets, probes, roles.weight_scale, roles.longest, dict(roles.figures)
+        )
+
+    @property
+    def _target_names(self) -> tuple[str, ...]:
+        return self.stream.target_names if self._regression else ()
+
+    def _arrays(self, events: Sequences) -> tuple[Any, ...]:
+        labels = None if self._regression else events.labels
+        return as_arrays(events, self._rule.apply(events.weights, labels), _standardised(events, self._targets))
 
     def longest_event(self) -> tuple[int, int]:
         """Return the steps of the longest sequence of all events, and its entry."""
@@ -308,7 +369,7 @@ class StreamEvents:
         self._shuffle = shuffle
         validation = None
         if self._validation is not None:
-            validation = as_arrays(self._validation, use_weights=self.use_weights)
+            validation = self._arrays(self._validation)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tmva-lstm-read")
         try:
             return str(trainer.fit_source(self, validation, keep_going, epoch_done, control or {}))
@@ -353,7 +414,7 @@ class StreamEvents:
             # only whole batches, so that batches do not depend on the portions; the rest joins the next portion
             whole = len(picked) if last else len(picked) // batch_size * batch_size
             if whole:
-                yield as_arrays(events, use_weights=self.use_weights), np.ascontiguousarray(picked[:whole])
+                yield self._arrays(events), np.ascontiguousarray(picked[:whole])
             if whole < len(picked):
                 buffer = [events[picked[whole:]]]
             del events

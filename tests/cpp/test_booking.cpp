@@ -56,6 +56,23 @@ bool has(const std::string &text, const std::string &part)
 
 } // namespace
 
+TEST(losses_of_a_regression)
+{
+   BookingStrings s = strings("5|3", "LSTM|4");
+   s.error_strategy = "HUBER";
+   s.huber_delta = 0.5;
+   const Booking huber = understand(s, {15, 0, 0}, Task::Regression, 2);
+   CHECK(huber.network.loss == Loss::Huber && huber.network.huber_delta == 0.5 && huber.network.K == 2);
+   s.error_strategy = "ABSOLUTEERROR";
+   CHECK(has(complaint(s, {15, 0, 0}, Task::Regression, 1), "HuberDelta has no effect without ErrorStrategy=HUBER"));
+   s.huber_delta = 1;
+   CHECK(understand(s, {15, 0, 0}, Task::Regression, 1).network.loss == Loss::MeanAbsoluteError);
+   CHECK(has(complaint(s), "ErrorStrategy=ABSOLUTEERROR is for a regression"));
+   s.error_strategy = "HUBER";
+   s.huber_delta = 0;
+   CHECK(has(complaint(s, {15, 0, 0}, Task::Regression, 1), "HuberDelta=0.000000: expected a number above 0"));
+}
+
 TEST(the_tutorials_options_are_understood)
 {
    const Booking b = understand(strings("10|30", "LSTM|10|30|10|0|1,RESHAPE|FLAT,DENSE|64|TANH,LINEAR", kTutorial),

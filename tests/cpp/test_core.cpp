@@ -295,7 +295,7 @@ TEST(losses_and_their_slopes)
             for (const double *t : {static_cast<const double *>(nullptr), static_cast<const double *>(targets.data())}) {
                if (t && loss != Loss::MeanSquaredError)
                   continue;
-               const double value = event_loss(loss, z.data(), K, label, t, slope.data());
+               const double value = event_loss(loss, 1, z.data(), K, label, t, slope.data());
                // the definitions, from probabilities
                double expected = 0;
                for (std::size_t k = 0; k < K; ++k) {
@@ -315,8 +315,8 @@ TEST(losses_and_their_slopes)
                   std::vector<double> up = z, down = z;
                   up[k] += step;
                   down[k] -= step;
-                  const double difference = event_loss(loss, up.data(), K, label, t, unused.data()) -
-                                            event_loss(loss, down.data(), K, label, t, unused.data());
+                  const double difference = event_loss(loss, 1, up.data(), K, label, t, unused.data()) -
+                                            event_loss(loss, 1, down.data(), K, label, t, unused.data());
                   CHECK_NEAR(slope[k], difference / (2 * step), 1e-8);
                }
             }
@@ -325,10 +325,46 @@ TEST(losses_and_their_slopes)
    CHECK_THROWS(loss_from_name("hinge"), ArgumentError, "there is no loss 'hinge'; there are 'cross entropy'");
    for (const float z : {-1e4f, 1e4f}) {
       float slope;
-      CHECK_NEAR(event_loss<float>(Loss::CrossEntropy, &z, 1, z > 0, nullptr, &slope), 0, 0);
-      CHECK_NEAR(event_loss<float>(Loss::CrossEntropy, &z, 1, z < 0, nullptr, &slope), 1e4, 0);
+      CHECK_NEAR(event_loss<float>(Loss::CrossEntropy, 1, &z, 1, z > 0, nullptr, &slope), 0, 0);
+      CHECK_NEAR(event_loss<float>(Loss::CrossEntropy, 1, &z, 1, z < 0, nullptr, &slope), 1e4, 0);
       CHECK(std::fabs(slope) == 1);
    }
+}
+
+TEST(losses_of_targets_and_their_slopes)
+{
+   // below, at and beyond the bend of Huber's loss, on both sides; equal output and target
+   const std::vector<double> z{0.5, -2, 3, 0, 1.25}, targets{0.25, -1.5, -1, 4, 1.25};
+   const std::size_t K = z.size();
+   for (const Loss loss : {Loss::MeanAbsoluteError, Loss::Huber})
+      for (const double delta : {0.5, 1., 2.75}) {
+         std::vector<double> slope(K), unused(K);
+         double expected = 0;
+         for (std::size_t k = 0; k < K; ++k) {
+            const double d = std::fabs(z[k] - targets[k]);
+            expected += loss == Loss::MeanAbsoluteError ? d : d <= delta ? d * d / 2 : delta * (d - delta / 2);
+         }
+         CHECK_NEAR(event_loss(loss, delta, z.data(), K, 0, targets.data(), slope.data()), expected / 5, 1e-15);
+         for (std::size_t k = 0; k < K; ++k) {
+            std::vector<double> up = z, down = z;
+            up[k] += 1e-6;
+            down[k] -= 1e-6;
+            CHECK_NEAR(slope[k], (event_loss(loss, delta, up.data(), K, 0, targets.data(), unused.data()) -
+                                  event_loss(loss, delta, down.data(), K, 0, targets.data(), unused.data())) / 2e-6, 1e-6);
+         }
+         CHECK(slope[4] == 0);
+         CHECK(loss_from_name(loss_name(loss)) == loss);
+         CHECK(is_for_targets(loss) && !is_for_classes(loss));
+      }
+}
+
+TEST(targets_are_standardised_and_restored)
+{
+   std::vector<float> values{1, 20, 3, 50};
+   standardise_targets(values.data(), 2, {1, 10}, {2, 20});
+   CHECK((values == std::vector<float>{0, 0.5f, 1, 2}));
+   restore_targets(values.data(), 2, {1, 10}, {2, 20});
+   CHECK((values == std::vector<float>{1, 20, 3, 50}));
 }
 
 TEST(probabilities_of_logits)

@@ -505,7 +505,13 @@ TEST(regressions_and_dense_layers_come_back)
    }());
    CHECK_THROWS(from_node(node), ModelError, "LSTMModel/Network/Dense: there is no activation 'GAUS'");
    document.loss = Loss::CrossEntropy;
-   CHECK_THROWS(to_node(document), ModelError, "expected 'mean squared error' for the task 'regression'");
+   CHECK_THROWS(to_node(document), ModelError, "expected 'mean squared error', 'mean absolute error' or 'huber' for the task 'regression'");
+   for (const Loss loss : {Loss::MeanAbsoluteError, Loss::Huber}) {
+      document.loss = loss;
+      const Node node = to_node(document);
+      CHECK(*node.attribute("Format") == "2"); // which earlier builds know they cannot read
+      CHECK(from_node(node).loss == loss);
+   }
 }
 
 TEST(parameter_count_is_the_sum_of_the_blocks)

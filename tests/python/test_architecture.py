@@ -25,7 +25,10 @@ STAGES = {
     ),
     "toys": "_toys testing",
     "options": "option_table architecture control event_options optimisation model_options",
-    "training": "preprocessing history interruption callbacks checkpoint fitting lstm training_events sequence_model classifier",
+    "training": (
+        "preprocessing history interruption callbacks checkpoint fitting lstm event_weights training_events sequence_model "
+        "classifier regressor"
+    ),
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",

@@ -70,11 +70,11 @@ def test_pytorch(reference, instruction_set, case, dtype):
     events = (
         r["x"].astype(dtype), offsets, r["event_features"].astype(dtype), r["labels"].astype(np.int32), r["weights"],
     )  # fmt: skip
-    outputs = trainer.outputs(events, 1)
+    outputs = trainer.raw_outputs(events, 1)
     assert difference(outputs, r["outputs"]) < BOUND[dtype]
-    assert (outputs == trainer.outputs(events, 2)).all()
+    assert (outputs == trainer.raw_outputs(events, 2)).all()
     alone = np.concatenate([
-        trainer.outputs((events[0][a:b], np.array([0, b - a]), events[2][n : n + 1], None, None), 1)
+        trainer.raw_outputs((events[0][a:b], np.array([0, b - a]), events[2][n : n + 1], None, None), 1)
         for n, (a, b) in enumerate(zip(offsets[:-1], offsets[1:], strict=True))
     ])  # fmt: skip
     assert (alone == outputs).all()

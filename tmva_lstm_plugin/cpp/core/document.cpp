@@ -131,13 +131,16 @@ std::size_t checked_outputs(const ModelDocument &document)
          throw ModelError("classes: found " + text(classes) + " names, expected none for the task 'regression'");
       if (document.targets.empty())
          throw ModelError("targets: found none, expected at least one for the task 'regression'");
-      if (document.loss != Loss::MeanSquaredError)
+      if (!is_for_targets(document.loss))
          throw ModelError("loss: found " + quoted(loss_name(document.loss)) +
-                          ", expected 'mean squared error' for the task 'regression'");
+                          ", expected 'mean squared error', 'mean absolute error' or 'huber' for the task 'regression'");
       return document.targets.size();
    }
    if (!document.targets.empty())
       throw ModelError("targets: found " + text(document.targets.size()) + ", expected none for the task " +
+                       quoted(document.task));
+   if (!is_for_classes(document.loss))
+      throw ModelError("loss: found " + quoted(loss_name(document.loss)) + ", which is for the task 'regression', not " +
                        quoted(document.task));
    if (document.task == "binary") {
       if (classes != 2)
@@ -374,7 +377,7 @@ std::string gate_order(const CellSpec &cell)
 bool is_plain(const ModelDocument &document)
 {
    return document.lower.empty() && !document.bidirectional && document.cell.plain() && document.pooling == Pooling::Last &&
-          !document.layer_norm && !document.every_step;
+          !document.layer_norm && !document.every_step && is_for_classes(document.loss);
 }
 
 /// What format 2 has beyond format 1.

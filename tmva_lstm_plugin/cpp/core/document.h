@@ -57,7 +57,7 @@ struct Probes {
 /// A trained model, self-sufficient.
 struct ModelDocument {
    /// The newest format: this build reads 1 up to this number. A model that format 1 can hold (one LSTM layer, in one
-   /// direction, without variants) is written in it, for older builds.
+   /// direction, without variants, with a loss that is not MeanAbsoluteError or Huber) is written in it, for older builds.
    static constexpr int kFormat = 2;
 
    std::string task = "binary"; ///< "binary" (one logit), "multiclass" (one logit a class), or "regression"

@@ -55,7 +55,20 @@ double sigmoid_cross_entropy(T z, bool y, T *dz)
    return std::max(z, T(0)) - (y ? z : T(0)) + std::log1p(std::exp(-std::abs(z)));
 }
 
-constexpr const char *kNames[] = {"cross entropy", "sigmoid cross entropy", "mean squared error"};
+struct Deviation {
+   double loss, slope; ///< slope: derivative of the loss
+};
+
+/// MeanAbsoluteError or Huber of one output that is `d` above its target.
+Deviation deviation_loss(Loss loss, double delta, double d)
+{
+   const double size = std::abs(d), sign = (d > 0) - (d < 0);
+   if (loss == Loss::MeanAbsoluteError)
+      return {size, sign};
+   return size < delta ? Deviation{0.5 * d * d, d} : Deviation{delta * (size - 0.5 * delta), delta * sign};
+}
+
+constexpr const char *kNames[] = {"cross entropy", "sigmoid cross entropy", "mean squared error", "mean absolute error", "huber"};
 
 } // namespace
 
@@ -66,15 +79,15 @@ const char *loss_name(Loss loss)
 
 Loss loss_from_name(const std::string &name)
 {
-   for (int k = 0; k < 3; ++k)
+   for (int k = 0; k < 5; ++k)
       if (name == kNames[k])
          return static_cast<Loss>(k);
-   throw ArgumentError("there is no loss '" + name + "'; there are 'cross entropy', 'sigmoid cross entropy' and "
-                       "'mean squared error'");
+   throw ArgumentError("there is no loss '" + name + "'; there are 'cross entropy', 'sigmoid cross entropy', "
+                       "'mean squared error', 'mean absolute error' and 'huber'");
 }
 
 template <class T>
-double event_loss(Loss loss, const T *z, std::size_t K, std::int32_t label, const T *targets, T *dz)
+double event_loss(Loss loss, double huber_delta, const T *z, std::size_t K, std::int32_t label, const T *targets, T *dz)
 {
    // with one output, class 1 is what it stands for
    const auto is_class = [&](std::size_t k) { return static_cast<std::size_t>(label) == (K == 1 ? 1 : k); };
@@ -85,6 +98,16 @@ double event_loss(Loss loss, const T *z, std::size_t K, std::int32_t label, cons
          const T difference = z[k] - (targets ? targets[k] : T(is_class(k)));
          dz[k] = 2 * difference / static_cast<T>(K);
          sum += static_cast<double>(difference) * static_cast<double>(difference);
+      }
+      return sum / static_cast<double>(K);
+   }
+   case Loss::MeanAbsoluteError:
+   case Loss::Huber: {
+      double sum = 0;
+      for (std::size_t k = 0; k < K; ++k) {
+         const Deviation at = deviation_loss(loss, huber_delta, static_cast<double>(z[k] - targets[k]));
+         dz[k] = static_cast<T>(at.slope) / static_cast<T>(K);
+         sum += at.loss;
       }
       return sum / static_cast<double>(K);
    }
@@ -107,8 +130,8 @@ double event_loss(Loss loss, const T *z, std::size_t K, std::int32_t label, cons
 
 template void probabilities(const float *, std::size_t, std::size_t, float *);
 template void probabilities(const double *, std::size_t, std::size_t, double *);
-template double event_loss(Loss, const float *, std::size_t, std::int32_t, const float *, float *);
-template double event_loss(Loss, const double *, std::size_t, std::int32_t, const double *, double *);
+template double event_loss(Loss, double, const float *, std::size_t, std::int32_t, const float *, float *);
+template double event_loss(Loss, double, const double *, std::size_t, std::int32_t, const double *, double *);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

@@ -52,6 +52,7 @@ struct NetworkShape {
    bool layer_norm = false;             ///< normalises what each recurrent layer gives
    bool every_step = false;             ///< outputs for each step, of its own state, instead of one for the event
    DropRates drop = {};                 ///< in training
+   double huber_delta = 1;              ///< of Loss::Huber, in units of the standardised targets
 
    /// The recurrent layers.
    StackShape stack() const;

@@ -20,7 +20,7 @@ void Network<T>::add_loss(const LabelledView<T> &events, std::size_t row, double
       std::fill_n(dz, K, T(0));
       return;
    }
-   sum.loss += weight * event_loss(fShape.loss, z, K, label, targets, dz);
+   sum.loss += weight * event_loss(fShape.loss, fShape.huber_delta, z, K, label, targets, dz);
    for (std::size_t k = 0; k < K; ++k)
       dz[k] *= static_cast<T>(weight);
    sum.weight += weight;

@@ -50,5 +50,19 @@ std::vector<ColumnSummary> SummaryFit::summary() const
    return result;
 }
 
+void standardise_targets(float *values, std::size_t rows, const std::vector<float> &mean, const std::vector<float> &scale)
+{
+   for (std::size_t n = 0; n < rows; ++n)
+      for (std::size_t k = 0; k < mean.size(); ++k, ++values)
+         *values = (*values - mean[k]) / scale[k];
+}
+
+void restore_targets(float *values, std::size_t rows, const std::vector<float> &mean, const std::vector<float> &scale)
+{
+   for (std::size_t n = 0; n < rows; ++n)
+      for (std::size_t k = 0; k < mean.size(); ++k, ++values)
+         *values = mean[k] + scale[k] * *values;
+}
+
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

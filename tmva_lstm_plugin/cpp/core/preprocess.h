@@ -45,6 +45,11 @@ private:
    std::uint64_t fRows = 0;
 };
 
+/// What a regression learns and says: (value - mean) / scale of each target, and the way back. `values` is (rows x targets),
+/// changed in place. Every door calls these two, so that all of them round alike.
+void standardise_targets(float *values, std::size_t rows, const std::vector<float> &mean, const std::vector<float> &scale);
+void restore_targets(float *values, std::size_t rows, const std::vector<float> &mean, const std::vector<float> &scale);
+
 /// (value - mean) * inverse, column by column.
 template <class T>
 struct Standardisation {

@@ -7,6 +7,7 @@
 #include "core/trainer.h"
 
 #include <chrono>
+#include <numeric>
 #include <set>
 
 namespace {
@@ -70,6 +71,8 @@ LabelledView<T> checked(const EventArrays<T> &arrays, const NetworkShape &shape,
                           std::to_string(shape.D) + " and " + std::to_string(shape.E));
    if (labelled && !view.labels && !view.targets)
       throw ArgumentError("the events have no labels and no targets");
+   if (labelled && !is_for_classes(shape.loss) && !view.targets)
+      throw ArgumentError(std::string("the loss '") + loss_name(shape.loss) + "' needs targets");
    if (arrays.targets && arrays.targets->shape(1) != shape.K)
       throw ArgumentError("the events have " + std::to_string(arrays.targets->shape(1)) + " targets, the network has " +
                           std::to_string(shape.K) + " outputs");
@@ -189,12 +192,13 @@ Standardisation<T> standardisation(const Input<T, 1> &mean, const Input<T, 1> &s
 }
 
 /// Sizes, and from the options: `lower` (hidden units of the LSTM layers below the last), `bidirectional`, `flat_steps`, `dense`
-/// (list of (width, activation name)), `loss`.
+/// (list of (width, activation name)), `loss`, `huber_delta`.
 NetworkShape take_shape(OptionReader &reader, std::size_t D, std::size_t E, std::size_t H, std::size_t K)
 {
    NetworkShape shape{D, E, H, K, 0, {}, Loss::CrossEntropy};
    std::vector<std::pair<std::size_t, std::string>> dense;
    std::string loss = loss_name(shape.loss);
+   reader.take("huber_delta", shape.huber_delta);
    reader.take("lower", shape.lower);
    reader.take("bidirectional", shape.bidirectional);
    reader.take("flat_steps", shape.flat_steps);
@@ -243,6 +247,30 @@ TrainingOptions take_training(OptionReader &reader)
    reader.take("bytes_per_thread", o.limits.bytes_per_thread);
    take_optimisation(reader, o);
    return o;
+}
+
+/// (N, K) of all events.
+template <class T>
+void raw_outputs(Trainer<T> &trainer, const LabelledView<T> &view, std::size_t n_threads, T *out)
+{
+   WorkLimits limits = trainer.options().limits;
+   limits.n_threads = n_threads;
+   std::vector<std::int64_t> all(view.N);
+   std::iota(all.begin(), all.end(), std::int64_t(0));
+   trainer.network().logits(view, all.data(), view.N, limits, out);
+}
+
+/// `change` (standardise_targets or restore_targets) on a copy of (N, K) targets.
+template <class Change>
+auto changed_targets(Change change, const Input<float, 2> &values, const Input<float, 1> &mean, const Input<float, 1> &scale)
+{
+   if (mean.shape(0) != values.shape(1) || scale.shape(0) != values.shape(1))
+      throw ArgumentError("the targets have " + std::to_string(values.shape(1)) + " columns, there are " +
+                          std::to_string(mean.shape(0)) + " means and " + std::to_string(scale.shape(0)) + " scales");
+   std::vector<float> result(values.data(), values.data() + values.size());
+   change(result.data(), values.shape(0), {mean.data(), mean.data() + mean.shape(0)},
+          {scale.data(), scale.data() + scale.shape(0)});
+   return to_numpy(std::move(result), {values.shape(0), values.shape(1)});
 }
 
 template <class T>
@@ -360,41 +388,33 @@ void bind_trainer(nb::module_ &m, const char *class_name)
             const EventArrays<T> events(arrays);
             const LabelledView<T> view = checked(events, self.network().shape(), false);
             const NetworkShape shape = self.network().shape();
-            WorkLimits limits = self.options().limits;
-            limits.n_threads = n_threads;
             std::vector<T> result(view.N * shape.classes());
             {
                const nb::gil_scoped_release released;
                std::vector<T> logits(view.N * shape.K);
-               std::vector<std::int64_t> all(view.N);
-               for (std::size_t n = 0; n < view.N; ++n)
-                  all[n] = static_cast<std::int64_t>(n);
-               self.network().logits(view, all.data(), view.N, limits, logits.data());
+               raw_outputs(self, view, n_threads, logits.data());
                probabilities(logits.data(), view.N, shape.K, result.data());
             }
             return to_numpy(std::move(result), {view.N, shape.classes()});
          },
          "events"_a, "n_threads"_a, "Class probabilities (N, classes).")
       .def(
-         "outputs",
+         "raw_outputs",
          [](Self &self, nb::tuple arrays, std::size_t n_threads) {
             const EventArrays<T> events(arrays);
             const LabelledView<T> view = checked(events, self.network().shape(), false);
-            const NetworkShape &shape = self.network().shape();
-            WorkLimits limits = self.options().limits;
-            limits.n_threads = n_threads;
-            const std::size_t rows = shape.every_step ? static_cast<std::size_t>(view.offsets[view.N] - view.offsets[0]) : view.N;
-            std::vector<T> result(rows * shape.K);
+            const std::size_t K = self.network().shape().K;
+            const std::size_t rows =
+               self.network().shape().every_step ? static_cast<std::size_t>(view.offsets[view.N] - view.offsets[0]) : view.N;
+            std::vector<T> result(rows * K);
             {
                const nb::gil_scoped_release released;
-               std::vector<std::int64_t> all(view.N);
-               for (std::size_t n = 0; n < view.N; ++n)
-                  all[n] = static_cast<std::int64_t>(n);
-               self.network().logits(view, all.data(), view.N, limits, result.data());
+               raw_outputs(self, view, n_threads, result.data());
             }
-            return to_numpy(std::move(result), {rows, shape.K});
+            return to_numpy(std::move(result), {rows, K});
          },
-         "events"_a, "n_threads"_a, "Outputs before sigmoid or softmax (N, K); (steps, K) where every step has its own.");
+         "events"_a, "n_threads"_a,
+         "What the head gives (N, K): logits, or standardised targets; (steps, K) where every step has outputs.");
 }
 
 } // namespace
@@ -438,6 +458,18 @@ void bind_training(nb::module_ &m)
          "values"_a, "use"_a)
       .def("summary", &SummaryFit::summary);
 
+   m.def(
+      "standardise_targets",
+      [](const Input<float, 2> &values, const Input<float, 1> &mean, const Input<float, 1> &scale) {
+         return changed_targets(standardise_targets, values, mean, scale);
+      },
+      "values"_a, "mean"_a, "scale"_a, "(value - mean) / scale of each column of (N, K) targets, as every door does it.");
+   m.def(
+      "restore_targets",
+      [](const Input<float, 2> &values, const Input<float, 1> &mean, const Input<float, 1> &scale) {
+         return changed_targets(restore_targets, values, mean, scale);
+      },
+      "values"_a, "mean"_a, "scale"_a, "mean + scale * value of each column: the way back.");
    m.def(
       "draw_validation",
       [](const std::optional<Input<std::int32_t, 1>> &labels, std::size_t n_events, std::size_t n_classes,

@@ -6,6 +6,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 namespace tmva_lstm_tmva {
@@ -65,6 +66,7 @@ public:
       read_input_layout();
       read_layout();
       read_loss();
+      read_huber_delta();
       read_validation();
       read_architecture();
       read_strategy();
@@ -87,6 +89,7 @@ private:
    void read_pooling(const std::vector<std::string> &parts, bool right_behind);
    void read_dense(const std::vector<std::string> &parts, bool last);
    void read_loss();
+   void read_huber_delta();
    void read_validation();
    void read_architecture();
    void read_strategy();
@@ -344,15 +347,30 @@ void Reader::read_loss()
    loss = fTask == Task::Regression ? Loss::MeanSquaredError : Loss::CrossEntropy;
    if (word.empty())
       return;
-   const std::vector<std::string> known{"CROSSENTROPY", "SUMOFSQUARES", "MUTUALEXCLUSIVE"};
+   const std::vector<std::string> known{"CROSSENTROPY", "SUMOFSQUARES", "MUTUALEXCLUSIVE", "ABSOLUTEERROR", "HUBER"};
+   const bool of_regression = word == "ABSOLUTEERROR" || word == "HUBER";
    if (std::find(known.begin(), known.end(), word) == known.end())
       complain("ErrorStrategy=" + fStrings.error_strategy + " is unknown; " + near_miss(word, known));
+   else if (of_regression && fTask != Task::Regression)
+      complain("ErrorStrategy=" + fStrings.error_strategy + " is for a regression; classes have CROSSENTROPY, MUTUALEXCLUSIVE and "
+               "SUMOFSQUARES");
+   else if (of_regression)
+      loss = word == "HUBER" ? Loss::Huber : Loss::MeanAbsoluteError;
    else if (fTask == Task::Regression && word != "SUMOFSQUARES")
       note("ErrorStrategy=" + word + " is for classes; a regression minimises the mean squared error");
    else if (word == "SUMOFSQUARES")
       loss = Loss::MeanSquaredError;
    else if (word == "CROSSENTROPY" && fTask == Task::Multiclass)
       loss = Loss::SigmoidCrossEntropy;
+}
+
+void Reader::read_huber_delta()
+{
+   if (!(fStrings.huber_delta > 0 && std::isfinite(fStrings.huber_delta)))
+      complain("HuberDelta=" + std::to_string(fStrings.huber_delta) + ": expected a number above 0");
+   else if (fStrings.huber_delta != 1 && fBooking.network.loss != Loss::Huber)
+      complain("HuberDelta has no effect without ErrorStrategy=HUBER; drop it, or book that");
+   fBooking.network.huber_delta = fStrings.huber_delta;
 }
 
 void Reader::read_validation()

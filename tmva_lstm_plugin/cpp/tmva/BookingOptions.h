@@ -19,13 +19,14 @@ struct BookingStrings {
    std::string input_layout;          ///< `T|D`; empty: found from the variables
    std::string layout;                ///< `LSTM|H|D|T|0|1,RESHAPE|FLAT,DENSE|64|TANH,LINEAR`
    std::string training_strategy;     ///< `LearningRate=1e-3,...`, phases separated by `|`
-   std::string error_strategy;        ///< CROSSENTROPY, MUTUALEXCLUSIVE, SUMOFSQUARES; empty: by task
+   std::string error_strategy;        ///< CROSSENTROPY, MUTUALEXCLUSIVE, SUMOFSQUARES, ABSOLUTEERROR, HUBER; empty: by task
    std::string weight_initialization; ///< XAVIER, ...
    std::string validation_size;       ///< `20%`, `0.2`, or a count
    std::string architecture;          ///< CPU
    int random_seed = 1;               ///< 0: another one each time
    double forget_bias = 1;
    std::string max_time{};            ///< `2h`, `90min`, `30s`, or seconds; empty: no limit
+   double huber_delta = 1;
 };
 
 /// What the variables look like, as far as the layout can be found from them.

@@ -75,6 +75,7 @@ void MethodLSTM::Init()
    fRandomSeed = 1;
    fNumThreads = 0;
    fForgetBias = 1;
+   fHuberDelta = 1;
    fComputeRanking = kTRUE;
 }
 
@@ -85,7 +86,9 @@ void MethodLSTM::DeclareOptions()
                     "Layers: LSTM|H|D|T|0|returnSequence (or GRU, RNN, BILSTM, BIGRU, BIRNN; behind them PEEPHOLES, COUPLED, LNORM), after a "
                     "returned sequence RESHAPE|FLAT or POOL|MEAN, MAX, ATTENTION, then DENSE|width|ACTIVATION, LINEAR");
    DeclareOptionRef(fTrainingStrategy = kDefaultStrategy, "TrainingStrategy", "key=value pairs joined by commas, phases by |");
-   DeclareOptionRef(fErrorStrategy = "", "ErrorStrategy", "Loss: CROSSENTROPY, MUTUALEXCLUSIVE or SUMOFSQUARES; by task if empty");
+   DeclareOptionRef(fErrorStrategy = "", "ErrorStrategy", "Loss: CROSSENTROPY, MUTUALEXCLUSIVE or SUMOFSQUARES; of a regression SUMOFSQUARES, ABSOLUTEERROR or HUBER; by task if empty");
+   DeclareOptionRef(fHuberDelta = 1., "HuberDelta",
+                    "HUBER: deviations above this many standard deviations of a target count linearly");
    DeclareOptionRef(fWeightInitialization = "XAVIERUNIFORM", "WeightInitialization",
                     "XAVIERUNIFORM, XAVIER, GAUSS, UNIFORM, IDENTITY or ZERO");
    DeclareOptionRef(fValidationSize = "20%", "ValidationSize", "Validation part of each class: 20%, 0.2, or a number of events");
@@ -164,7 +167,7 @@ void MethodLSTM::ProcessOptions()
 
    const BookingStrings strings{fInputLayout.Data(),    fLayout.Data(),          fTrainingStrategy.Data(),
                                 fErrorStrategy.Data(),  fWeightInitialization.Data(), fValidationSize.Data(),
-                                fArchitecture.Data(),   fRandomSeed,             fForgetBias, fMaxTime.Data()};
+                                fArchitecture.Data(),   fRandomSeed,             fForgetBias, fMaxTime.Data(), fHuberDelta};
    try {
       my.booking = understand(strings, variables, task, DoRegression() ? DataInfo().GetNTargets() : DataInfo().GetNClasses());
    } catch (const BookingError &error) {

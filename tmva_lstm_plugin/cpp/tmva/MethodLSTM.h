@@ -90,6 +90,7 @@ private:
    Int_t fRandomSeed;
    Int_t fNumThreads;
    Double_t fForgetBias;
+   Double_t fHuberDelta;
    Bool_t fComputeRanking;
    std::unique_ptr<Implementation> fImplementation; //!
 

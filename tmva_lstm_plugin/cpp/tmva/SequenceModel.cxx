@@ -43,6 +43,20 @@ Standardisation<float> standardisation(const std::vector<FeatureSpec> &specs)
    return result;
 }
 
+struct TargetUnits {
+   std::vector<float> mean, scale;
+};
+
+TargetUnits units_of(const std::vector<FeatureSpec> &targets)
+{
+   TargetUnits units;
+   for (const FeatureSpec &target : targets) {
+      units.mean.push_back(target.mean);
+      units.scale.push_back(target.scale);
+   }
+   return units;
+}
+
 /// Which events train and which validate, and how their weights are scaled.
 struct Roles {
    std::vector<std::int64_t> train, validate;
@@ -166,8 +180,8 @@ std::vector<float> network_scores(const Network<float> &network, const SequenceV
    std::vector<float> outputs(view.N * K);
    network.logits(view, all.data(), view.N, {n_threads, kBytesPerThread}, outputs.data());
    if (!targets.empty()) {
-      for (std::size_t n = 0; n < outputs.size(); ++n)
-         outputs[n] = targets[n % K].mean + targets[n % K].scale * outputs[n];
+      const TargetUnits units = units_of(targets);
+      restore_targets(outputs.data(), view.N, units.mean, units.scale);
       return outputs;
    }
    std::vector<float> result(view.N * network.shape().classes());
@@ -206,10 +220,8 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
    document.event_features = to_specs(names.event_features, whole.summary());
    if (task == Task::Regression) {
       document.targets = to_specs(names.targets, summarise_targets(events, roles, booking.network.K));
-      for (std::size_t n = 0; n < events.targets().size(); ++n) {
-         const FeatureSpec &target = document.targets[n % booking.network.K];
-         events.targets()[n] = (events.targets()[n] - target.mean) / target.scale;
-      }
+      const TargetUnits units = units_of(document.targets);
+      standardise_targets(events.targets().data(), events.size(), units.mean, units.scale);
    }
 
    const LabelledView<float> view = events.view();
