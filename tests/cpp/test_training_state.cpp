@@ -85,6 +85,11 @@ std::vector<std::pair<std::string, TrainingOptions>> all_kinds()
       schedule.plateau_patience = 0;
       schedule.warmup_epochs = schedule.kind == ScheduleKind::OneCycle ? 0 : 2;
    }
+   TrainingOptions &patient = add("plateau that waits"); // some of its bad epochs before the stop, some after
+   patient.schedule.kind = ScheduleKind::Plateau;
+   patient.schedule.plateau_patience = 1;
+   patient.optimizer.learning_rate = 0.3;
+   patient.epochs = 9;
    add("moving average").ema_decay = 0.8;
    add("growing batches").growth = {1.5, 1, 30};
    add("patience").patience = 2;
