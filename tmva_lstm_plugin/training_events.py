@@ -91,10 +91,9 @@ class _Roles:
         seed: int,
     ) -> None:
         used = np.ones(len(lengths), dtype=bool) if weights is None else weights != 0
-        if labels is None:
-            groups, names = np.zeros(len(lengths), dtype=np.int32), ("",)
-        else:
-            groups, names = labels, class_names
+        # a regression has one group of events, without a name
+        names: tuple[str, ...] = ("",) if labels is None else class_names
+        groups = np.zeros(len(lengths), dtype=np.int32) if labels is None else labels
         counts = np.bincount(groups[used], minlength=len(names))
         found = ", ".join(f"{count} {name or 'events'}" for name, count in zip(names, counts, strict=True))
         weighted = "" if weights is None else " with a weight other than 0"
@@ -147,7 +146,7 @@ class _Roles:
 
 def _standardised(events: Sequences, summary: FeatureSummary) -> NDArray[np.float32] | None:
     """Return the targets as the network sees them, (N, K); None in a classification."""
-    if not len(summary.mean):
+    if not len(summary.mean) or events.targets is None:
         return None
     return np.asarray(_engine.standardise_targets(events.targets, summary.mean, summary.scale))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from booking import QUIET, ROOT, D, Reading, T, Trained, events_of_tree, fresh, from_rows, jagged, padded, train
 
-from tmva_lstm_plugin import LSTMClassifier, Sequences, load_model, tmva
+from tmva_lstm_plugin import LSTMClassifier, LSTMRegressor, Sequences, load_model, tmva
 
 STRATEGY = "TrainingStrategy=MaxEpochs=5,BatchSize=50,LearningRate=5e-3,ConvergenceSteps=3"
 OPTIONS = f"Layout=LSTM|6:ValidationSize=0.25:RandomSeed=7:!Ranking:{STRATEGY}"
@@ -148,6 +148,82 @@ def test_without_the_negative_weights(folder):
     assert np.array_equal(read._trainer.parameters, model._trainer.parameters)
     assert read.history.columns == model.history.columns
     assert read.summary["training_events"] == model.summary["training_events"]
+
+
+def test_negative_weights_left_out_by_the_option_of_either_side(folder):
+    events, test = jagged(600, 4, weights=True), jagged(100, 5)
+    trained = train(folder, events, test, options=f"{OPTIONS}:IgnoreNegWeightsInTraining")
+    given = training_events(trained)
+    model = in_python(given, negative_weights="ignore")
+    assert model.summary["weight_negative_events"] == (events.weights < 0).sum() > 0
+    assert np.array_equal(load_model(trained.weights)._trainer.parameters, model._trainer.parameters)
+
+
+@pytest.mark.parametrize(("mode", "balance"), [("NumEvents", "events"), ("EqualNumEvents", "equal")])
+def test_norm_mode_is_the_balance_of_classes(folder, monkeypatch, mode, balance):
+    """TMVA's events come with scaled weights; Python scales those of the same events without NormMode."""
+    events, test = jagged(500, 21, weights=True), jagged(100, 22)
+    events = events[np.flatnonzero((events.labels == 1) | (np.arange(500) % 3 == 0))]  # classes of different size
+    (folder / "plain").mkdir()
+    plain = training_events(train(folder, events, test, options=OPTIONS, output="plain.root"))
+    prepare = tmva.prepare
+    monkeypatch.setattr(tmva, "prepare", lambda loader, **options: prepare(loader, **options | {"NormMode": mode}))
+    trained = train(folder, events, test, options=OPTIONS)
+    model = in_python(plain, class_balance=balance)
+    read = load_model(trained.weights)
+    assert np.array_equal(read._trainer.parameters, model._trainer.parameters)
+    assert read.history.columns == model.history.columns
+    assert not np.array_equal(in_python(plain)._trainer.parameters, model._trainer.parameters)
+
+
+REGRESSIONS = [("", {}), ("ErrorStrategy=ABSOLUTEERROR", {"loss": "mae"}),
+               ("ErrorStrategy=HUBER:HuberDelta=0.5", {"loss": "huber", "huber_delta": 0.5})]  # fmt: skip
+
+
+@pytest.mark.parametrize(("booked", "options"), REGRESSIONS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_regression_in_python_and_in_the_factory(folder, booked, options, threads):
+    events = jagged(600, 31, weights=True)
+    rng = np.random.default_rng(3)
+    first = np.array([step[:, 0].sum() for step in np.split(events.values, events.offsets[1:-1])])
+    targets = {"sum": (100 * first + rng.normal(size=600)).astype(np.float32), "n": events.lengths.astype(np.float32)}
+    more = f":{booked}" if booked else ""
+    trained = train(
+        folder, events, options=f"{OPTIONS}{more}:NumThreads={threads}", analysis="Regression", targets=targets,
+        split={"SplitMode": "Random"},
+    )  # fmt: skip
+    columns = trained.tree("TrainTree")
+
+    def with_targets(columns):
+        seen = events_of_tree(
+            columns, targets=np.stack([columns["sum"], columns["n"]], axis=1), target_names=["sum", "n"]
+        )
+        # the tree holds weights as floats, as they were given
+        return renamed_to(seen, columns["weight"].astype(float))
+
+    def renamed_to(seen, weights):
+        return Sequences.from_arrays(
+            seen.values, seen.offsets, weights=weights, feature_names=seen.feature_names, targets=seen.targets,
+            target_names=seen.target_names,
+        )  # fmt: skip
+
+    given, held_out = with_targets(columns), with_targets(trained.tree("TestTree"))
+    model = LSTMRegressor(
+        hidden=6, epochs=5, batch_size=50, learning_rate=5e-3, patience=3, validation_fraction=0.25, seed=7,
+        n_threads=4 - threads, **options,
+    ).fit(given)  # fmt: skip
+    read = load_model(trained.weights)
+    assert isinstance(read, LSTMRegressor)
+    assert read.loss == options.get("loss")
+    assert read.target_names == ("sum", "n")
+    assert np.array_equal(read._trainer.parameters, model._trainer.parameters)
+    assert read.history.columns == model.history.columns
+    assert np.array_equal(read.predict(renamed(held_out, read)), model.predict(held_out))
+    assert np.array_equal(trained.scores().astype(np.float32), model.predict(held_out))
+    # and TMVA's Reader says the same
+    rows = padded(held_out)[:50]
+    reader = Reading(trained.weights)
+    assert np.array_equal(reader.all(rows, held_out.lengths[:50], "EvaluateRegression"), model.predict(held_out[:50]))
 
 
 def test_a_validation_part_given_as_a_number_of_events(folder):
