@@ -179,14 +179,7 @@ void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLim
       if (StackBlock<T>::bytes(fStackShape, steps) <= limits.bytes_per_thread) // else blocks are cut, and make their own
          work.block.reserve(fStackShape, steps);
       make_dense_room(work);
-      work.djoined.require(fShape.joined() * kLanes<T>);
-      for (std::size_t each = 0; each < fDense.size(); ++each) {
-         const DenseShape shape = fDense[each].shape();
-         work.dense[each].dy.require(shape.panel_rows() * kLanes<T>);
-         work.panel.require(std::max(work.panel.size(), kLanes<T> * shape.template columns<T>()));
-      }
-      work.z.resize(fShape.K);
-      work.dz.resize(fShape.K);
+      make_gradient_room(work);
    }
    fSlots.resize(std::max(fSlots.size(), n_slots));
    for (std::size_t n = 0; n < n_slots; ++n) {
@@ -197,10 +190,31 @@ void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLim
          fSlots[n].panels[part].require(layer.rows() * layer.template columns<T>());
          fSlots[n].panel_pointers[part] = fSlots[n].panels[part].data();
       }
-      fSlots[n].dense.resize(fDense.size());
-      for (std::size_t each = 0; each < fDense.size(); ++each)
-         fSlots[n].dense[each].require(fDense[each].shape().panel_rows() * fDense[each].shape().template columns<T>());
+      make_dense_slot(fSlots[n]);
    }
+}
+
+/// Room for what the way back through the dense layers gives.
+template <class T>
+void Network<T>::make_gradient_room(Work &work) const
+{
+   work.djoined.require(fShape.joined() * kLanes<T>);
+   for (std::size_t each = 0; each < fDense.size(); ++each) {
+      const DenseShape shape = fDense[each].shape();
+      work.dense[each].dy.require(shape.panel_rows() * kLanes<T>);
+      work.panel.require(std::max(work.panel.size(), kLanes<T> * shape.template columns<T>()));
+   }
+   work.z.resize(fShape.K);
+   work.dz.resize(fShape.K);
+}
+
+/// Room for the sums of the dense layers' gradients.
+template <class T>
+void Network<T>::make_dense_slot(Slot &slot) const
+{
+   slot.dense.resize(fDense.size());
+   for (std::size_t each = 0; each < fDense.size(); ++each)
+      slot.dense[each].require(fDense[each].shape().panel_rows() * fDense[each].shape().template columns<T>());
 }
 
 /// Room for what the dense layers take and give.
@@ -255,13 +269,15 @@ void Network<T>::load_steps(const SequenceView<T> &events, std::size_t segment, 
 /// From the events that `work` holds to the input of the first dense layer. Leaves the activations of the last segment, and
 /// checkpoints for the others.
 template <class T>
-void Network<T>::forward_block(const SequenceView<T> &events, Work &work) const
+void Network<T>::forward_block(const SequenceView<T> &events, Work &work, Watch *watch) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t count = work.segments.count();
    for (std::size_t segment = 0; segment < count; ++segment) {
       load_steps(events, segment, work);
       forward(fStack, work.block);
+      if (watch)
+         watch->after_forward(work, work.segments.begin(segment));
       join_states(work.segments.begin(segment), work);
       if (segment + 1 == count)
          break;
@@ -376,7 +392,7 @@ void Network<T>::dense_backward(Work &work, Slot &slot) const
 
 /// Backward through the segments, the last first, whose activations forward_block() has left.
 template <class T>
-void Network<T>::backward_block(const SequenceView<T> &events, Work &work, Slot &slot) const
+void Network<T>::backward_block(const SequenceView<T> &events, Work &work, Slot &slot, Watch *watch) const
 {
    for (std::size_t count = work.segments.count(), segment = count; segment-- > 0;) {
       if (segment + 1 < count) {
@@ -388,7 +404,9 @@ void Network<T>::backward_block(const SequenceView<T> &events, Work &work, Slot 
          loss.dh_steps = work.djoined.data() + work.segments.begin(segment) * fShape.states() * kLanes<T>;
       else
          loss.dh_final = work.djoined.data();
-      backward<T>(fStack, work.block, loss, slot.panel_pointers.data());
+      backward<T>(fStack, work.block, loss, slot.panel_pointers.data(), watch ? watch->before_backward(work) : nullptr);
+      if (watch)
+         watch->after_backward(work, work.segments.begin(segment));
    }
 }
 

@@ -67,6 +67,8 @@ struct ParameterView {
 /// All parameters in the order of the buffer: lstm.W, lstm.U, lstm.b, the same of lstm.reverse where there are two directions, of
 /// lstm2, lstm2.reverse, ... where there are more layers; then dense1.W, dense1.b, ... and head.W, head.b.
 std::vector<ParameterView> parameter_layout(const NetworkShape &shape);
+/// The name before the dot of a part of the stack in that list: lstm, lstm.reverse, lstm2, ...
+std::string part_name(const StackShape &stack, std::size_t part);
 
 /// Sum over a batch.
 struct LossSum {
@@ -83,6 +85,9 @@ struct WorkLimits {
    std::size_t bytes_per_thread = std::size_t(1) << 30;
 };
 
+template <class T>
+struct Explanation; // network_explain.h
+
 /// Forward and backward over batches of jagged events.
 ///
 /// A batch is cut into blocks of like length, blocks are dealt to a fixed number of gradient slots, and slots are summed in
@@ -93,9 +98,11 @@ public:
    Network(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features);
 
    const NetworkShape &shape() const { return fShape; }
+   const Standardisation<T> &features() const { return fFeatures; }
+   const Standardisation<T> &event_features() const { return fEventFeatures; }
 
    /// Takes over new parameters (flat, see parameter_layout()). `for_scores`: also prepares what scores events one at a time
-   /// quickly, which a step of a training has no use for.
+   /// quickly and what explain() needs, which a step of a training has no use for.
    void set_parameters(const T *flat, bool for_scores = true, std::size_t n_threads = 1);
 
    /// Gradient of sum_n weight_n loss_n over the events `batch` (n_batch positions), written to `gradient` (flat).
@@ -112,6 +119,10 @@ public:
    LossSum loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
                 const WorkLimits &limits) const;
 
+   /// Activations and gradients of all events, step by step; see network_explain.h. Beside what is wanted, a thread takes up to the
+   /// limit and room for the gradients of the states of a segment. Needs parameters that were set for scores.
+   void explain(const LabelledView<T> &events, const WorkLimits &limits, const Explanation<T> &wanted) const;
+
    /// Steps of the longest event that can be trained on within `bytes` for one block.
    static std::size_t longest_sequence(const NetworkShape &shape, std::size_t bytes);
 
@@ -120,22 +131,27 @@ private:
    struct Slot;         // one gradient sum
    struct Blocks;       // a batch cut into blocks
    struct ScoringRooms; // memory kept for scoring
+   struct Watch;        // looks at a block at work
+   struct Explainer;    // the one of explain()
 
    void check_joined_steps(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch) const;
    void check_memory(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
                      const WorkLimits &limits) const;
    void make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits);
    void make_dense_room(Work &work) const;
+   void make_gradient_room(Work &work) const;
+   void make_dense_slot(Slot &slot) const;
    void make_scoring_room(std::size_t steps, bool in_lanes, Work &work) const;
    void begin_states(std::size_t segment, Work &work) const;
    void load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const;
-   void forward_block(const SequenceView<T> &events, Work &work) const;
+   void forward_block(const SequenceView<T> &events, Work &work, Watch *watch = nullptr) const;
    void join_states(std::size_t first, Work &work) const;
    void join_event_features(const SequenceView<T> &events, Work &work) const;
    void dense_forward(Work &work) const;
    void loss_of_block(const LabelledView<T> &events, double weight_scale, Work &work, LossSum &sum) const;
    void dense_backward(Work &work, Slot &slot) const;
-   void backward_block(const SequenceView<T> &events, Work &work, Slot &slot) const;
+   void backward_block(const SequenceView<T> &events, Work &work, Slot &slot, Watch *watch = nullptr) const;
+   void quantity_of_block(const LabelledView<T> &events, const Explanation<T> &wanted, Work &work) const;
    void sum_slots(std::size_t n_slots, std::size_t n_threads, T *gradient);
    void score_block(Work &work) const;
    void score_whole(const SequenceView<T> &events, Work &work) const;

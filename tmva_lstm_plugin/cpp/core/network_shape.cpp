@@ -30,6 +30,12 @@ std::size_t NetworkShape::parameters() const
    return count;
 }
 
+std::string part_name(const StackShape &stack, std::size_t part)
+{
+   const std::size_t number = part / stack.directions() + 1;
+   return "lstm" + (number > 1 ? std::to_string(number) : "") + (part % stack.directions() ? ".reverse" : "");
+}
+
 std::vector<ParameterView> parameter_layout(const NetworkShape &s)
 {
    std::vector<ParameterView> layout;
@@ -40,9 +46,7 @@ std::vector<ParameterView> parameter_layout(const NetworkShape &s)
    };
    const StackShape stack = s.stack();
    for (std::size_t n = 0; n < stack.parts(); ++n) {
-      const std::size_t number = n / stack.directions() + 1;
-      const std::string name =
-         "lstm" + (number > 1 ? std::to_string(number) : "") + (n % stack.directions() ? ".reverse" : "");
+      const std::string name = part_name(stack, n);
       const LayerShape part = stack.part(n);
       add(name + ".W", part.rows(), part.D, 4);
       add(name + ".U", part.rows(), part.H, 4);

@@ -50,7 +50,7 @@ void PackedStack<T>::pack(const StackShape &shape, const T *flat, bool for_score
    for (std::size_t n = 0; n < shape.parts(); ++n) {
       const LayerShape s = shape.part(n);
       const T *W = flat, *U = W + s.rows() * s.D, *b = U + s.rows() * s.H;
-      fParts[n].pack(s, W, U, b, n >= shape.directions(), n_threads);
+      fParts[n].pack(s, W, U, b, for_scores || n >= shape.directions(), n_threads); // no training needs dx of the lowest layer
       fUnits[n].require(for_scores ? kernels().packed_units_size(s) : 0);
       if (for_scores)
          kernels().pack_units(s, W, U, b, fUnits[n].data());
@@ -142,7 +142,8 @@ void forward(const PackedStack<T> &stack, StackBlock<T> &block)
 }
 
 template <class T>
-void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, T *const *dparameters)
+void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, T *const *dparameters,
+              const LayerGradient<T> *also)
 {
    constexpr std::size_t L = kLanes<T>;
    const StackShape &shape = block.fShape;
@@ -178,7 +179,7 @@ void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradi
       }
       for (std::size_t direction = 0; direction < directions; ++direction) {
          const std::size_t n = layer * directions + direction;
-         LayerGradient<T> wanted;
+         LayerGradient<T> wanted = also ? also[n] : LayerGradient<T>();
          wanted.dparameters = dparameters[n];
          if (layer)
             wanted.dx = block.fInputGradient[shape.bidirectional ? direction : layer % 2 % gradients].data();
@@ -191,7 +192,8 @@ void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradi
    template class PackedStack<T>;                                                                                      \
    template class StackBlock<T>;                                                                                       \
    template void forward(const PackedStack<T> &, StackBlock<T> &);                                                     \
-   template void backward(const PackedStack<T> &, StackBlock<T> &, const LossGradient<T> &, T *const *);
+   template void backward(const PackedStack<T> &, StackBlock<T> &, const LossGradient<T> &, T *const *,              \
+                          const LayerGradient<T> *);
 
 TMVA_LSTM_INSTANTIATE(float)
 TMVA_LSTM_INSTANTIATE(double)

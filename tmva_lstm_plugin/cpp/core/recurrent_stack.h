@@ -44,7 +44,7 @@ struct StackShape {
 template <class T>
 class PackedStack {
 public:
-   /// `flat`: W, U, b of each part. `for_scores`: also prepare what scores events one at a time quickly.
+   /// `flat`: W, U, b of each part. `for_scores`: also prepare what scores events one at a time quickly, and what explains scores.
    void pack(const StackShape &shape, const T *flat, bool for_scores, std::size_t n_threads);
 
    const PackedLayer<T> &part(std::size_t n) const { return fParts[n]; }
@@ -92,7 +92,7 @@ private:
    template <class U>
    friend void forward(const PackedStack<U> &, StackBlock<U> &);
    template <class U>
-   friend void backward(const PackedStack<U> &, StackBlock<U> &, const LossGradient<U> &, U *const *);
+   friend void backward(const PackedStack<U> &, StackBlock<U> &, const LossGradient<U> &, U *const *, const LayerGradient<U> *);
 
    void feed(std::size_t layer);
 
@@ -128,9 +128,12 @@ template <class T>
 void forward(const PackedStack<T> &stack, StackBlock<T> &block);
 
 /// Backward through all layers. `loss`: gradients of the last layer's states, [outputs()][L] each; `dparameters`: for each part the
-/// panel (see LayerShape::columns) that its gradient is added into. See backward() of a layer for cut sequences.
+/// panel (see LayerShape::columns) that its gradient is added into, or null. `also`, unless null: for each part what is wanted beside
+/// that of dh_total and dc_total, and of dx in the lowest layer; in the part's own order of steps. See backward() of a layer for cut
+/// sequences.
 template <class T>
-void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, T *const *dparameters);
+void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, T *const *dparameters,
+              const LayerGradient<T> *also = nullptr);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm
