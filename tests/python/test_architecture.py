@@ -27,7 +27,7 @@ STAGES = {
     "options": "option_table architecture control event_options optimisation model_options",
     "training": "preprocessing history interruption lstm training_events classifier",
     "model file": "model_document model_file",
-    "understanding": "explain gradient_flow",
+    "understanding": "explained explain gradient_flow",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
     "results": "separation evaluation plots explain_plots scoring",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,16 +52,17 @@ def test_the_planted_feature_and_step_stand_out(planted):
     first = np.zeros(len(found.attributions), bool)
     first[events.offsets[:-1]] = True
     size = np.abs(found.attributions[:, 0])
-    assert size[first].sum() > 5 * size[~first].sum()
+    assert size[first].mean() > 10 * size[~first].mean()
     # above the threshold for the signal, below for the background
     sign = np.sign(events.values[first, 0])
     assert np.mean(np.sign(found.attributions[first, 0]) == sign) > 0.95
 
 
 def test_integrated_gradients_are_complete(planted, three):
-    for (model, events), output, of in ((planted, None, "logit"), (three, 1, "probability"), (three, None, "logit")):
+    model, events = three
+    for output, of in ((1, "probability"), (None, "logit")):
         found = integrated_gradients(model, events, output, of=of)
-        # sums of up to 50 single-precision numbers, and an integral that Gauss and Legendre's rule has to 1e-6 with 50 points
+        # single-precision gradients; the integral itself Gauss and Legendre's rule has to far below 1e-6 for this smooth model
         assert found.largest_residual < 1e-5
         change = found.values.astype(np.float64) - found.baseline_values
         by_hand = [
@@ -68,8 +71,10 @@ def test_integrated_gradients_are_complete(planted, three):
         ]
         np.testing.assert_allclose(found.residuals, by_hand, atol=1e-9)
         assert found.largest_residual == pytest.approx(np.abs(by_hand).max() / np.abs(change).max(), abs=1e-9)
-    coarse = integrated_gradients(*planted, steps=1)
-    assert coarse.largest_residual > 1e-2  # what is too coarse is seen
+    # the planted model jumps where its line begins: what too few points miss is seen, and more find it
+    coarse, fine = (integrated_gradients(*planted, steps=n).largest_residual for n in (5, 400))
+    assert coarse > 0.1
+    assert fine < coarse / 10
 
 
 def test_baselines(three):
@@ -102,26 +107,25 @@ def test_baselines(three):
         integrated_gradients(model, events, steps=0)
 
 
-def test_input_gradients_are_slopes_of_the_scores(planted):
-    model, events = planted
-    found = input_gradients(model, events, of="probability")
+def test_input_gradients_are_slopes_of_the_scores(three):
+    model, events = three
+    found = input_gradients(model, events, 1, of="probability")
     np.testing.assert_array_equal(found.values, model.predict_proba(events)[:, 1])
     step = 1e-2
-    for d in range(2):
+    for d in range(len(events.feature_names)):
         for t in (0, 2):
-            rows = events.offsets[:-1] + t
+            long = events.lengths > t
+            rows = events.offsets[:-1][long] + t
             scores = []
             for sign in (1, -1):
                 values = events.values.copy()
                 values[rows, d] += sign * step
-                moved = Sequences.from_arrays(values, events.offsets, feature_names=events.feature_names)
-                scores.append(model.predict_proba(moved)[:, 1].astype(np.float64))
+                scores.append(model.predict_proba(replace(events, values=values))[long, 1].astype(np.float64))
             slope = (scores[0] - scores[1]) / (2 * step)
-            # single-precision scores differ by 1e-7, over 2e-2; and third derivatives times the step squared
-            assert np.abs(found.original[rows, d] - slope).max() < 2e-5 + 2e-2 * np.abs(slope).max()
-    scale = events.values[:, 0].std()
-    ratio = found.standardised[:, 0] / found.original[:, 0]
-    assert np.median(ratio) == pytest.approx(scale, rel=0.1)
+            # single-precision scores are good to 1e-7, over twice the step; and third derivatives times the step squared
+            assert np.abs(found.original[rows, d] - slope).max() < 3e-5 + 1e-3 * np.abs(slope).max()
+    ratio = np.median(found.standardised / found.original, axis=0)
+    np.testing.assert_allclose(ratio, events.values.std(axis=0), rtol=0.1)
 
 
 def test_gates_of_a_model(three, tmp_path):
