@@ -50,8 +50,8 @@ def gate_activations(model: LSTMClassifier, events: Sequences) -> StepActivation
     model : LSTMClassifier
         A trained model.
     events : Sequences
-        Events with the features it was trained on.  The result takes ``4 * (G + 2) * H`` bytes a step and layer; take some of many:
-        ``events[:1000]``.
+        Events with the features it was trained on.  The result takes ``4 * (G + 2) * H`` bytes a step and layer;
+        take some of many: ``events[:1000]``.
 
     Returns
     -------
@@ -84,11 +84,11 @@ def gate_gradients(
     model, events
         As in :func:`gate_activations`.
     output : str or int, optional
-        The class that is looked at, by name or position.  By default the signal of two classes, and of more the class that the model
-        gives each event.
+        The class that is looked at, by name or position.  By default the signal of two classes, and of more the
+        class that the model gives each event.
     of : {"logit", "probability", "loss"}
-        What is differentiated: the class's logit (of two classes that of class 0 is the negative of class 1's), its probability, or the
-        event's loss without its weight, which needs labels and no `output`.
+        What is differentiated: the class's logit (of two classes that of class 0 is the negative of class 1's), its
+        probability, or the event's loss without its weight, which needs labels and no `output`.
 
     Returns
     -------
@@ -156,16 +156,17 @@ def integrated_gradients(
 ) -> IntegratedGradients:
     """Say what each feature of each step adds to one number of an event (M. Sundararajan et al., arXiv:1703.01365).
 
-    The gradient is integrated along the straight line from the baseline to the event, by Gauss and Legendre's rule, and multiplied
-    with the distance.  An event keeps its number of steps along that line: what is explained is what the values add, not the length.
+    The gradient is integrated along the straight line from the baseline to the event, by Gauss and Legendre's rule,
+    and multiplied with the distance.  An event keeps its number of steps along that line: what is explained is what
+    the values add, not the length.
 
     Parameters
     ----------
     model, events, output, of
         As in :func:`gate_gradients`.
     baseline : "mean", "zero", mapping or array_like
-        Features of the steps that the line begins with: their means over the training part, zeros, a number for each name (the mean for
-        names left out), or D (or D + E) numbers in units of the features.
+        Features of the steps that the line begins with: their means over the training part, zeros, a number for each
+        name (the mean for names left out), or D (or D + E) numbers in units of the features.
     steps : int
         Points on the line.
 
@@ -192,7 +193,10 @@ def integrated_gradients(
     _, inverse, _, event_inverse = (np.asarray(a, np.float64) for a in _engine.feature_scales(model._trainer))
 
     def at(place: float, wanted: set[str]) -> dict[str, Any]:
-        on_the_way = (start[:D] + place * distance).astype(np.float32), (start[D:] + place * event_distance).astype(np.float32)
+        on_the_way = (
+            (start[:D] + place * distance).astype(np.float32),
+            (start[D:] + place * event_distance).astype(np.float32),
+        )
         return _explain(model, events, asked, wanted, on_the_way)
 
     total, event_total = np.zeros_like(distance), np.zeros_like(event_distance)
@@ -223,8 +227,8 @@ def permutation_ranking(
 ) -> PermutationRanking:
     """Rank features and steps by how much the mean loss grows when they are taken from other events (L. Breiman, 2001).
 
-    A feature is permuted among all steps of all events, a step (all its features) among the events that have one.  The loss is the
-    cross entropy of the event's class, weighted with the event weights.  The same definition is behind TMVA's ``CreateRanking``.
+    A feature is permuted among all steps of all events, a step (all its features) among the events that have one.
+    The loss is the cross entropy of the event's class, weighted with the event weights.  The same definition is behind TMVA's ``CreateRanking``.
 
     Parameters
     ----------
@@ -294,7 +298,9 @@ def _ask(model: LSTMClassifier, events: Sequences, output: str | int | None, of:
     _check(model, events)
     if of == "loss":
         if output is not None:
-            raise OptionError(f"output is {output!r} with of='loss'; the loss is of all outputs at once, leave output out")
+            raise OptionError(
+                f"output is {output!r} with of='loss'; the loss is of all outputs at once, leave output out"
+            )
         _need_labels(events)
         return _Asked("loss", None, "loss")
     names = output_names(model)
@@ -316,7 +322,8 @@ def _check(model: LSTMClassifier, events: Sequences) -> None:
         raise LSTMError("the model is not trained yet; call fit, or read one with load_model")
     if not isinstance(events, Sequences):
         raise InputError(
-            f"found {type(events).__name__}, expected Sequences (from read_sequences, Sequences.from_arrays or Sequences.from_lists)"
+            f"found {type(events).__name__}, expected Sequences (from read_sequences, Sequences.from_arrays or "
+            "Sequences.from_lists)"
         )
     model._check_features(events)
 
@@ -326,8 +333,8 @@ def _need_labels(events: Sequences) -> None:
         raise InputError(f"{events.source}: the events have no labels, which a loss needs; read them with label=...")
 
 
-def _arrays(events: Sequences) -> tuple[Any, ...]:
-    """Return the events as the engine takes them; without features of the event, None stands for them."""
+def _arrays(events: Sequences) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Return the events as the engine takes them: values, offsets, event values, labels, weights, targets."""
     return events.values, events.offsets, events.event_values, events.labels, events.weights, None
 
 
@@ -372,7 +379,8 @@ def _baseline(model: LSTMClassifier, events: Sequences, baseline: Any) -> NDArra
     D = len(events.feature_names)
     if given.shape not in ((D,), (len(names),)) or not np.isfinite(given).all():
         raise OptionError(
-            f"baseline has shape {given.shape}, expected ({D},) or ({len(names)},) finite numbers, in the order {', '.join(names)}"
+            f"baseline has shape {given.shape}, expected ({D},) or ({len(names)},) finite numbers, "
+            f"in the order {', '.join(names)}"
         )
     return np.concatenate([given, means[len(given) :]])
 

@@ -31,7 +31,8 @@ _BARS = 25  # the most that a ranking shows
 def plot_gradient_flow(flow: GradientFlow) -> Figure:
     """Draw how the gradient travels back: its norm against the steps gone back, one row for each layer and direction.
 
-    Left what reaches h and c, right the gradients of the gates.  Lines are medians over events, bands reach from the 16 % to the 84 %
+    Left what reaches h and c, right the gradients of the gates.  Lines are medians over events, bands reach from the
+    16 % to the 84 %
     quantile (in the left panel paler ones from 5 % to 95 %).  Below, in grey, how many events have so many steps.
 
     Parameters
@@ -63,8 +64,12 @@ def plot_gradient_flow(flow: GradientFlow) -> Figure:
             _draw_flow(states, "c", layer.cell, _COLOURS[1], wide=True)
         for number, (name, gate) in enumerate(layer.gates.items()):
             _draw_flow(gates, name, gate, _COLOURS[2 + number])
-        for axes, what in ((states, "gradient of h, c"), (gates, "gradient of gates")):
-            _log_scale(axes)
+        reached = [layer.hidden] if layer.cell is None else [layer.hidden, layer.cell]
+        for axes, what, drawn in (
+            (states, "gradient of h, c", reached),
+            (gates, "gradient of gates", [*layer.gates.values()]),
+        ):
+            _log_scale(axes, drawn)
             axes.set_ylabel(f"{layer.name}: {what}")
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, fontsize="small")
     for axes in panels[-1]:
@@ -79,7 +84,7 @@ def plot_gradient_flow(flow: GradientFlow) -> Figure:
 
 
 def plot_gates(activations: StepActivations, *, from_end: bool = False) -> Figure:
-    """Draw the mean activation of each gate against the step, and the norms of the states; bands are the spread over units and events.
+    """Draw the activation of each gate against the step, and the norms of the states; lines are medians.
 
     Parameters
     ----------
@@ -90,7 +95,8 @@ def plot_gates(activations: StepActivations, *, from_end: bool = False) -> Figur
     Returns
     -------
     matplotlib.figure.Figure
-        One row for each layer and direction.  Bands reach from the 16 % to the 84 % quantile.
+        One row for each layer and direction.  Bands reach from the 16 % to the 84 % quantile, of the gates over units
+        and events, of the norms over events.
 
     Raises
     ------
@@ -190,8 +196,8 @@ def plot_ranking(ranking: PermutationRanking) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Left the features, the most important at the top (25 at most), right the steps in their order.  Bars are means over repeats, with
-        the standard deviation between repeats.
+        Left the features, the most important at the top (25 at most), right the steps in their order.  Bars are
+        means over repeats, with the standard deviation between repeats.
 
     Raises
     ------
@@ -207,7 +213,8 @@ def plot_ranking(ranking: PermutationRanking) -> Figure:
     left.set_yticks(range(len(features)), [ranking.names[n] for n in features])
     left.invert_yaxis()
     left.set_xlabel("growth of the mean loss, feature permuted")
-    right.errorbar(range(len(steps)), means[steps], errors[steps], 0.5, color=_COLOURS[1], marker="o", markersize=3, linestyle="none")
+    look: dict[str, Any] = {"color": _COLOURS[1], "marker": "o", "markersize": 3, "linestyle": "none"}
+    right.errorbar(range(len(steps)), means[steps], errors[steps], 0.5, **look)
     right.axhline(0, color=_GREY, linewidth=0.8)
     right.set_xlabel("step")
     right.set_ylabel("growth of the mean loss, step permuted")
@@ -243,7 +250,9 @@ def save_figures(
     for name, figure in figures.items():
         for suffix in formats:
             path = target / f"{name}.{suffix}"
-            dated: Any = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(suffix)  # the same data, the same file
+            dated: Any = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(
+                suffix
+            )  # the same data, the same file
             with replacing(path, purpose="plot") as aside:
                 figure.savefig(aside, format=suffix, dpi=150, metadata=dated)
             written.append(path)
@@ -262,10 +271,11 @@ def _draw_band(axes: Axes, x: Any, quantiles: Any, name: str, colour: str) -> No
     axes.plot(x, quantiles[1], color=colour, label=name, linewidth=1.5, marker="o", markersize=3 if len(x) <= 40 else 0)
 
 
-def _log_scale(axes: Axes) -> None:
-    """Take a logarithmic axis that holds all medians and no more than a few powers below them."""
-    medians = np.concatenate([np.asarray(line.get_ydata(), np.float64) for line in axes.lines])
+def _log_scale(axes: Axes, flows: Sequence[Flow]) -> None:
+    """Take a logarithmic axis that holds all medians, and the bands as far as two powers below the lowest median."""
+    medians, low, high = (np.concatenate([flow.quantiles[n] for flow in flows]) for n in (2, 1, 3))
     above = medians[medians > 0]
     if len(above):
         axes.set_yscale("log")
-        axes.set_ylim(above.min() / 30, above.max() * 30)
+        bottom = max(above.min() / 100, low[low > 0].min(initial=above.min()))
+        axes.set_ylim(bottom / 2, 2 * np.nanmax(high))

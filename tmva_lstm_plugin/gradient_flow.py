@@ -24,7 +24,10 @@ _BYTES = 64_000_000  # of the gradients held at one time
 
 @dataclass(frozen=True)
 class Flow:
-    """Euclidean norm over the units, against the steps gone back: `mean` (K,) and `quantiles` (5, K), see `QUANTILES`."""
+    """Euclidean norm over the units, against the steps gone back: `mean` (K,) and `quantiles` (5, K), see `QUANTILES`.
+
+    NaN where there is no event.
+    """
 
     mean: NDArray[np.float64]
     quantiles: NDArray[np.float64]
@@ -41,7 +44,8 @@ class LayerFlow:
     hidden, cell : Flow (`cell` may be None)
         Of all that reaches h and c of a step.
     gates : dict of str to Flow
-        Of the gradient with respect to the pre-activations of each gate.
+        Of the gradient with respect to the pre-activations of each gate.  Where that is exactly 0 in the first step of every
+        event, since the gate finds no cell state there (the forget gate), first steps are left out.
     """
 
     name: str
@@ -80,7 +84,8 @@ def gradient_flow(
     Parameters
     ----------
     model, events, output, of
-        As in :func:`~tmva_lstm_plugin.explain.gate_gradients`; by default the loss that the training lowers, without event weights.
+        As in :func:`~tmva_lstm_plugin.explain.gate_gradients`; by default the loss that the training lowers,
+        without event weights.
 
     Returns
     -------
@@ -115,8 +120,12 @@ def gradient_flow(
     layers = []
     for (name, backward), of_layer in zip(names, norms, strict=True):
         back = np.concatenate([pair[backward] for pair in backs])
-        order = np.argsort(back, kind="stable")
-        flows = {key: _flow(np.concatenate(arrays)[order], count) for key, arrays in of_layer.items()}
+        first = np.concatenate([pair[not backward] for pair in backs]) == 0
+        flows = {}
+        for key, pieces in of_layer.items():
+            array = np.concatenate(pieces)
+            empty = key.startswith("gate ") and not array[first].any()
+            flows[key] = _flow(array[~first], back[~first], longest) if empty else _flow(array, back, longest)
         gates = {key[5:]: flow for key, flow in flows.items() if key.startswith("gate ")}
         layers.append(LayerFlow(name, backward, flows["hidden"], flows.get("cell"), gates))
     return GradientFlow(quantity, count, tuple(layers))
@@ -134,9 +143,12 @@ def _portions(events: Sequences, n_parameters: int) -> list[tuple[int, int]]:
     return cuts or [(0, 0)]
 
 
-def _flow(norms: NDArray[np.float32], count: NDArray[np.int64]) -> Flow:
-    """Sum up norms that are sorted by the steps gone back, `count[k]` of each."""
-    ends = np.cumsum(count)
-    groups = [norms[end - n : end].astype(np.float64) for n, end in zip(count, ends, strict=True)]
-    quantiles = np.array([np.quantile(group, QUANTILES) for group in groups]).reshape(-1, len(QUANTILES))
-    return Flow(np.array([group.mean() for group in groups]), quantiles.T)
+def _flow(norms: NDArray[np.float32], back: NDArray[np.int64], longest: int) -> Flow:
+    """Sum up the norms of each number of steps gone back."""
+    order = np.argsort(back, kind="stable")
+    cuts = np.searchsorted(back[order], np.arange(1, longest))
+    mean, quantiles = np.full(longest, np.nan), np.full((len(QUANTILES), longest), np.nan)
+    for k, group in enumerate(np.split(norms[order].astype(np.float64), cuts)):
+        if len(group):
+            mean[k], quantiles[:, k] = group.mean(), np.quantile(group, QUANTILES)
+    return Flow(mean, quantiles)

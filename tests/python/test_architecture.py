@@ -46,7 +46,18 @@ MAY_IMPORT = {
     "tmva": {"shared", "reading", "training", "model file", "padded"},
     "results": {"shared", "reading", "training", "understanding"},
     "commands": {
-        *("shared", "reading", "toys", "options", "training", "model file", "understanding", "padded", "tmva", "results")
+        *(
+            "shared",
+            "reading",
+            "toys",
+            "options",
+            "training",
+            "model file",
+            "understanding",
+            "padded",
+            "tmva",
+            "results",
+        )
     },
 }
 # Which stages may use the compiled core, and the larger libraries.

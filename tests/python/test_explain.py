@@ -34,7 +34,11 @@ def three():
     events = gaussian_classes(400, lengths=(0, 6), seed=4).sequences
     rng = np.random.default_rng(1)
     events = Sequences.from_arrays(
-        events.values, events.offsets, events.labels, event_values=rng.normal(size=(400, 2)), class_names=events.class_names
+        events.values,
+        events.offsets,
+        events.labels,
+        event_values=rng.normal(size=(400, 2)),
+        class_names=events.class_names,
     )
     return LSTMClassifier((5, 4), bidirectional=True, epochs=2, n_threads=2).fit(events), events
 
@@ -159,7 +163,9 @@ def test_outputs_by_name_position_and_default(three, planted):
     np.testing.assert_array_equal(own.values, model.predict_proba(events).max(axis=1))
     binary, its_events = planted
     assert gate_gradients(binary, its_events).quantity == "logit of signal"
-    np.testing.assert_array_equal(gate_gradients(binary, its_events, 0).values, -gate_gradients(binary, its_events).values)
+    np.testing.assert_array_equal(
+        gate_gradients(binary, its_events, 0).values, -gate_gradients(binary, its_events).values
+    )
     with pytest.raises(OptionError, match="there is no output 'sgnal'; did you mean 'signal'"):
         gate_gradients(binary, its_events, "sgnal")
     with pytest.raises(OptionError, match="there is no output 2; there are 2: background, signal"):
@@ -185,7 +191,11 @@ def test_ranking_by_hand(three):
     np.testing.assert_array_equal(again.increases[:, 0], ranking.increases[:, 0])
     assert np.isnan(again.deviations).all()
     same = Sequences.from_arrays(
-        np.ones_like(events.values), events.offsets, events.labels, event_values=np.ones((400, 2)), class_names=events.class_names
+        np.ones_like(events.values),
+        events.offsets,
+        events.labels,
+        event_values=np.ones((400, 2)),
+        class_names=events.class_names,
     )
     assert not permutation_ranking(model, same, 1).increases.any()
 
@@ -202,10 +212,21 @@ def test_flow_is_the_norm_of_what_reaches_the_states(three, of):
         for k in range(lengths.max()):
             long = lengths > k
             rows = events.offsets[:-1][long] + (k if layer.backward_in_time else lengths[long] - 1 - k)
-            compared = [(found.hidden, layer.hidden), (found.cell, layer.cell)]
-            compared += [(found.gates[name], layer.gates[:, g]) for g, name in enumerate(layer.gate_names)]
-            for summary, array in compared:
-                norms = np.sqrt((array[rows].astype(np.float64) ** 2).sum(axis=1))
+            compared = [(found.hidden, layer.hidden, rows), (found.cell, layer.cell, rows)]
+            for g, name in enumerate(layer.gate_names):
+                # a forget gate has nothing to forget in the first step: 0 there says nothing of the way back
+                begins = events.offsets[1:][long] - 1 if layer.backward_in_time else events.offsets[:-1][long]
+                if name == "forget":
+                    assert not layer.gates[begins, g].any()
+                compared.append(
+                    (found.gates[name], layer.gates[:, g], rows[rows != begins] if name == "forget" else rows)
+                )
+            for summary, array, chosen in compared:
+                norms = np.sqrt((array[chosen].astype(np.float64) ** 2).sum(axis=1))
+                if len(norms) == 0:
+                    assert np.isnan(summary.mean[k])
+                    continue
+                assert norms.min() > 0
                 assert summary.mean[k] == pytest.approx(norms.mean(), rel=1e-5)
                 np.testing.assert_allclose(summary.quantiles[:, k], np.quantile(norms, QUANTILES), rtol=1e-5)
 

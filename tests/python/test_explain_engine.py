@@ -12,7 +12,8 @@ from tmva_lstm_plugin.errors import InputError, MemoryLimitError
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
 TRAINER = {np.float32: _engine.Trainer, np.float64: _engine.Trainer64}
-# Largest difference over the largest number of the tensor. The imaginary parts below are exact to rounding; the vector kernels' exp
+# Largest difference over the largest number of the tensor. The imaginary parts below are exact to rounding; the
+# vector kernels' exp
 # and tanh are good to a few units in the last place, and some ten steps add them.
 BOUND = {np.float64: 1e-12, np.float32: 5e-6}
 
@@ -65,7 +66,11 @@ def parts_of(case, trainer):
     return {name: flat_parameters[at : at + r * c].reshape(r, c) for name, at, r, c in layout}
 
 
-ACTIVATION = {"TANH": np.tanh, "SOFTSIGN": lambda z: z / (1 + np.where(z.real < 0, -z, z)), "GAUSS": lambda z: np.exp(-z * z)}
+ACTIVATION = {
+    "TANH": np.tanh,
+    "SOFTSIGN": lambda z: z / (1 + np.where(z.real < 0, -z, z)),
+    "GAUSS": lambda z: np.exp(-z * z),
+}
 
 
 def follow(case, p, x, e, label, quantity, which, bump=None):
@@ -82,7 +87,10 @@ def follow(case, p, x, e, label, quantity, which, bump=None):
             number = layer * (1 + both) + direction
             name = part_names[number]
             h, c = np.zeros(hidden, complex), np.zeros(hidden, complex)
-            of = {k: np.zeros((len(x), *s), complex) for k, s in (("gates", (4, hidden)), ("h", (hidden,)), ("c", (hidden,)))}
+            of = {
+                k: np.zeros((len(x), *s), complex)
+                for k, s in (("gates", (4, hidden)), ("h", (hidden,)), ("c", (hidden,)))
+            }
 
             def bumped(what, step, array, number=number):
                 if bump is not None and bump[:3] == (number, what, step):

@@ -16,7 +16,9 @@ D, E, K = 3, 2, 3
 CASES = {"stacked": ([4, 3], False), "stacked_both": ([3, 4], True)}
 
 
-def cell(layer: torch.nn.LSTM, suffix: str, x: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
+def cell(
+    layer: torch.nn.LSTM, suffix: str, x: torch.Tensor
+) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
     """Return pre-activations, h and c of each step of one sequence, kept so that autograd gives their gradients."""
     W, U, b = (getattr(layer, name + suffix) for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"))
     h, c = torch.zeros(layer.hidden_size), torch.zeros(layer.hidden_size)

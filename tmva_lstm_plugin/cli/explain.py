@@ -17,13 +17,23 @@ __all__ = ["explain"]
 @click.command(short_help="Show which features and steps a model looks at, and how gradients travel through its gates.")
 @click.argument("model_file", metavar="MODEL.xml")
 @click.argument("files", nargs=-1, required=True, metavar="[CLASS=]FILE.root...")
-@click.option("--output-class", metavar="NAME", help="Class that is looked at: the signal, or of more the most probable.")
-@click.option("--events", "n_events", type=click.IntRange(min=1), default=1000, show_default=True, help="Events to look at.")
-@click.option("-o", "--output", default="explain", show_default=True, metavar="FOLDER", help="Where plots and arrays go.")
+@click.option(
+    "--output-class", metavar="NAME", help="Class that is looked at: the signal, or of more the most probable."
+)
+@click.option(
+    "--events", "n_events", type=click.IntRange(min=1), default=1000, show_default=True, help="Events to look at."
+)
+@click.option(
+    "-o", "--output", default="explain", show_default=True, metavar="FOLDER", help="Where plots and arrays go."
+)
 @click.option("--tree", help="Name of the tree; the one the model was trained on by default.")
 @click.option("--label", metavar="EXPRESSION", help="What tells the classes apart, where it is not as in the training.")
-@click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Points of the integrated gradients.")
-@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Permutations of each feature.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Points of the integrated gradients."
+)
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Permutations of each feature."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides the permutations.")
 @common_options
 def explain(
@@ -41,8 +51,8 @@ def explain(
 ) -> None:
     """Look into a model with labelled events: gates, gradients, attributions, and a ranking of features.
 
-    The events are taken evenly from all that the model's selection keeps.  Writes gates, gradient_flow, attributions and ranking as
-    plots, and all arrays into arrays.npz.
+    The events are taken evenly from all that the model's selection keeps.  Writes gates, gradient_flow, attributions
+    and ranking as plots, and all arrays into arrays.npz.
 
     \b
     Example:
@@ -71,7 +81,11 @@ def explain(
 
     attributions = integrated_gradients(model, events, output_class, steps=steps)
     ranking = permutation_ranking(model, events, repeats, seed)
-    flow, gates, slopes = gradient_flow(model, events), gate_activations(model, events), input_gradients(model, events, output_class)
+    flow, gates, slopes = (
+        gradient_flow(model, events),
+        gate_activations(model, events),
+        input_gradients(model, events, output_class),
+    )
     paths = save_figures(
         folder,
         {
@@ -98,15 +112,24 @@ def explain(
         given = {"gates": activations.gates, "hidden": activations.hidden, "cell": activations.cell}
         arrays |= {f"{activations.name}/{key}": array for key, array in given.items() if array is not None}
     for layer in flow.layers:
-        flows = {"hidden": layer.hidden, "cell": layer.cell, **{f"{name}_gate": gate for name, gate in layer.gates.items()}}
+        flows = {
+            "hidden": layer.hidden,
+            "cell": layer.cell,
+            **{f"{name}_gate": gate for name, gate in layer.gates.items()},
+        }
         for key, found in flows.items():
             if found is not None:
-                arrays |= {f"{layer.name}/flow_{key}_mean": found.mean, f"{layer.name}/flow_{key}_quantiles": found.quantiles}
+                arrays |= {
+                    f"{layer.name}/flow_{key}_mean": found.mean,
+                    f"{layer.name}/flow_{key}_quantiles": found.quantiles,
+                }
     path = Path(folder) / "arrays.npz"
     with replacing(path, purpose="the arrays") as aside, open(aside, "wb") as file:
         np.savez_compressed(file, **arrays)
 
-    click.echo(f"{len(events)} of {len(everything)} events, mean loss {ranking.reference:.4f}, attributions to the {attributions.quantity}\n")
+    weighted = "mean loss" if events.weights is None else "weighted mean loss"
+    click.echo(f"{len(events)} of {len(everything)} events, {weighted} {ranking.reference:.4f}")
+    click.echo(f"attributions to the {attributions.quantity}\n")
     shares, means, deviations = attributions.shares(), ranking.means, ranking.deviations
     rows = []
     for n in islice((n for n in ranking.order() if ranking.kinds[n] != "step"), 20):
@@ -116,7 +139,9 @@ def explain(
     best = ranking.order("step")
     if best:
         click.echo(f"\nthe step that matters most: {ranking.names[best[0]]} ({means[best[0]]:.4f} when permuted)")
-    click.echo(f"attributions are complete to {attributions.largest_residual:.2g} of the largest change (more --steps: less)")
+    click.echo(
+        f"attributions are complete to {attributions.largest_residual:.2g} of the largest change (more --steps: less)"
+    )
     click.echo(f"\nplots   {'  '.join(str(p) for p in paths if p.suffix == '.png')}  (also as .pdf)\narrays  {path}")
     write_json(
         json_file,
