@@ -6,6 +6,7 @@
 #include "tmva/BookingOptions.h"
 #include "tmva/DocumentFacts.h"
 #include "tmva/EventSequences.h"
+#include "core/permutation.h"
 #include "tmva/PermutationRanking.h"
 #include "tmva/SequenceModel.h"
 
@@ -332,6 +333,12 @@ TEST(a_training_separates_ranks_and_comes_back_from_its_document)
       CHECK(ranking.size() == 2 + 4);
       CHECK(ranking[0].name == "a" && ranking[0].value > 5 * std::abs(ranking[1].value));
       CHECK(ranking[2].name == "step 0" && ranking[2].value > ranking[5].value); // all events have a step 0, a quarter a step 3
+
+      // the one definition that Python has as well
+      const SequenceBuffer taken = events.sample(1000);
+      tmva_lstm::PermutationImportance core(model.network(), taken.view(), 4, {threads});
+      for (std::size_t n = 0; n < ranking.size(); ++n)
+         CHECK(ranking[n].value == core.increase(n, 4357, 0));
 
       tmva_lstm::ModelDocument document = model.document();
       write_layout(document, layout);

@@ -30,9 +30,10 @@ STAGES = {
         "classifier regressor"
     ),
     "model file": "model_document model_file",
+    "understanding": "explained explain gradient_flow",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
-    "results": "history_files separation evaluation plots scoring",
+    "results": "history_files separation evaluation plots explain_plots scoring",
     "commands": "config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).
@@ -43,14 +44,28 @@ MAY_IMPORT = {
     "options": {"shared", "reading"},
     "training": {"shared", "reading", "options", "model file"},
     "model file": {"shared", "reading", "options", "training"},  # a document and a classifier are made from each other
+    "understanding": {"shared", "reading", "training"},
     "padded": {"shared", "reading"},
     "tmva": {"shared", "reading", "training", "model file", "padded"},
-    "results": {"shared", "reading", "training"},
-    "commands": {"shared", "reading", "toys", "options", "training", "model file", "padded", "tmva", "results"},
+    "results": {"shared", "reading", "training", "understanding"},
+    "commands": {
+        *(
+            "shared",
+            "reading",
+            "toys",
+            "options",
+            "training",
+            "model file",
+            "understanding",
+            "padded",
+            "tmva",
+            "results",
+        )
+    },
 }
 # Which stages may use the compiled core, and the larger libraries.
 MAY_USE = {
-    "_engine": {"training", "model file", "commands"},
+    "_engine": {"training", "model file", "understanding", "commands"},
     "uproot": {"reading", "toys", "padded", "results"},
     "awkward": {"reading", "toys", "padded"},
     "matplotlib": {"results"},

@@ -1,4 +1,4 @@
-"""The command line: ``tmva-lstm train | evaluate | apply | inspect | check | demo | build-plugin | config``."""
+"""The command line: ``tmva-lstm train | evaluate | apply | explain | inspect | check | demo | build-plugin | config``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from .common import CommandGroup
 from .demo import demo
+from .explain import explain
 from .models import check, inspect
 from .plugin import build_plugin, config
 from .scores import apply, evaluate
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, apply, inspect, check, demo, build_plugin, config):
+for _command in (train, evaluate, apply, explain, inspect, check, demo, build_plugin, config):
     main.add_command(_command)

@@ -52,6 +52,9 @@ public:
    void state_gradient(const T *dgates, T *dh, std::size_t n_lanes) const;
    void input_gradient(const T *dgates, T *dx, std::size_t n_lanes) const;
 
+   /// Of the output gate of unit j.
+   T output_peephole(std::size_t j) const { return fPeephole[(fShape.peepholes() - 1) * fShape.H + j]; }
+
 private:
    void gather(std::size_t first, std::size_t last, bool biases, const T *W, std::size_t D, const T *U, std::size_t H);
    void pack_rows(std::size_t columns, AlignedArray<T> &packed);

@@ -171,17 +171,27 @@ void add_loss_gradient(LayerShape shape, LayerBlock<T> &block, std::size_t t, co
 
 /// Keeps what reaches h and c of step t, before cell_backward() moves on to the step before.
 template <class T>
-void keep_totals(LayerShape shape, LayerBlock<T> &block, std::size_t t, const LayerGradient<T> &wanted)
+void keep_totals(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_t t, const LayerGradient<T> &wanted)
 {
    constexpr std::size_t L = kLanes<T>;
-   const T *o = block.gates(t) + 3 * shape.H * L, *tanh_c = block.tanh_c(t);
+   const LayerShape shape = layer.shape();
+   const T *o = block.gates(t) + (shape.gates() - 1) * shape.H * L, *tanh_c = block.tanh_c(t);
    for (std::size_t j = 0; j < shape.H; ++j)
       for (std::size_t lane = 0; lane < block.running(t); ++lane) {
          const std::size_t at = j * L + lane, to = t * shape.H * L + at;
+         T dh = block.dh()[at], dc = block.dc()[at];
+         if (shape.cell.kind == CellKind::Lstm) {
+            dc += dh * o[at] * (1 - tanh_c[at] * tanh_c[at]);
+            if (shape.cell.peepholes) // that of the output gate sees c
+               dc += dh * tanh_c[at] * o[at] * (1 - o[at]) * layer.cell().output_peephole(j);
+         } else {
+            dh += dc; // c is h
+            dc = dh;
+         }
          if (wanted.dh_total)
-            wanted.dh_total[to] = block.dh()[at];
+            wanted.dh_total[to] = dh;
          if (wanted.dc_total)
-            wanted.dc_total[to] = block.dc()[at] + block.dh()[at] * o[at] * (1 - tanh_c[at] * tanh_c[at]);
+            wanted.dc_total[to] = dc;
       }
 }
 
@@ -217,7 +227,7 @@ void backward(const PackedLayer<T> &layer, LayerBlock<T> &block, const LossGradi
       for (std::size_t t = last; t-- > first;) {
          add_loss_gradient(shape, block, t, loss);
          if (wanted.dh_total || wanted.dc_total)
-            keep_totals(shape, block, t, wanted);
+            keep_totals(layer, block, t, wanted);
          cell_backward(layer, block, t, wanted.dparameters);
          if (wanted.dx) {
             T *dx = wanted.dx + t * shape.D * kLanes<T>;

@@ -204,14 +204,7 @@ void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLim
          work.block.reserve(fStackShape, steps);
       make_dense_room(work);
       make_pool_room(work);
-      work.djoined.require(fShape.joined() * kLanes<T>);
-      for (std::size_t each = 0; each < fDense.size(); ++each) {
-         const DenseShape shape = fDense[each].shape();
-         work.dense[each].dy.require(shape.panel_rows() * kLanes<T>);
-         work.panel.require(std::max(work.panel.size(), kLanes<T> * shape.template columns<T>()));
-      }
-      work.z.resize(fShape.K);
-      work.dz.resize(fShape.K);
+      make_gradient_room(work);
    }
    fSlots.resize(std::max(fSlots.size(), n_slots));
    for (std::size_t n = 0; n < n_slots; ++n) {
@@ -222,16 +215,37 @@ void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLim
          fSlots[n].panels[part].require(layer.rows() * layer.template columns<T>());
          fSlots[n].panel_pointers[part] = fSlots[n].panels[part].data();
       }
-      fSlots[n].norms.require(fStackShape.norm_parameters());
-      if (fShape.attention_parameters()) {
-         const DenseShape shape = fAttention.layer().shape();
-         fSlots[n].attention.require(shape.panel_rows() * shape.template columns<T>());
-         fSlots[n].v.require(shape.width);
-      }
-      fSlots[n].dense.resize(fDense.size());
-      for (std::size_t each = 0; each < fDense.size(); ++each)
-         fSlots[n].dense[each].require(fDense[each].shape().panel_rows() * fDense[each].shape().template columns<T>());
+      make_dense_slot(fSlots[n]);
    }
+}
+
+/// Room for what the way back through the dense layers gives.
+template <class T>
+void Network<T>::make_gradient_room(Work &work) const
+{
+   work.djoined.require(fShape.joined() * kLanes<T>);
+   for (std::size_t each = 0; each < fDense.size(); ++each) {
+      const DenseShape shape = fDense[each].shape();
+      work.dense[each].dy.require(shape.panel_rows() * kLanes<T>);
+      work.panel.require(std::max(work.panel.size(), kLanes<T> * shape.template columns<T>()));
+   }
+   work.z.resize(fShape.K);
+   work.dz.resize(fShape.K);
+}
+
+/// Room for the sums of all gradients but those of the recurrent layers.
+template <class T>
+void Network<T>::make_dense_slot(Slot &slot) const
+{
+   slot.norms.require(fStackShape.norm_parameters());
+   if (fShape.attention_parameters()) {
+      const DenseShape shape = fAttention.layer().shape();
+      slot.attention.require(shape.panel_rows() * shape.template columns<T>());
+      slot.v.require(shape.width);
+   }
+   slot.dense.resize(fDense.size());
+   for (std::size_t each = 0; each < fDense.size(); ++each)
+      slot.dense[each].require(fDense[each].shape().panel_rows() * fDense[each].shape().template columns<T>());
 }
 
 /// Room for what the dense layers take and give.

@@ -85,6 +85,8 @@ struct ParameterView {
 /// lstm.norm.b of each layer that is normalised; attention.W, attention.b, attention.v; then dense1.W, dense1.b, ... and head.W,
 /// head.b.
 std::vector<ParameterView> parameter_layout(const NetworkShape &shape);
+/// The name before the dot of a part of the stack in that list: lstm, lstm.reverse, lstm2, ...
+std::string part_name(const StackShape &stack, std::size_t part);
 
 /// "lstm", "gru", "rnn".
 const char *cell_name(CellKind kind);
@@ -106,6 +108,9 @@ struct WorkLimits {
    std::size_t bytes_per_thread = std::size_t(1) << 30;
 };
 
+template <class T>
+struct Explanation; // network_explain.h
+
 /// Forward and backward over batches of jagged events.
 ///
 /// A batch is cut into blocks of like length, blocks are dealt to a fixed number of gradient slots, and slots are summed in
@@ -116,9 +121,11 @@ public:
    Network(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features);
 
    const NetworkShape &shape() const { return fShape; }
+   const Standardisation<T> &features() const { return fFeatures; }
+   const Standardisation<T> &event_features() const { return fEventFeatures; }
 
    /// Takes over new parameters (flat, see parameter_layout()). `for_scores`: also prepares what scores events one at a time
-   /// quickly, which a step of a training has no use for.
+   /// quickly and what explain() needs, which a step of a training has no use for.
    void set_parameters(const T *flat, bool for_scores = true, std::size_t n_threads = 1);
 
    /// Gradient of sum_n weight_n loss_n over the events `batch` (n_batch positions), written to `gradient` (flat).
@@ -137,6 +144,10 @@ public:
    LossSum loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
                 const WorkLimits &limits) const;
 
+   /// Activations and gradients of all events, step by step; see network_explain.h. Beside what is wanted, a thread takes up to the
+   /// limit and room for the gradients of the states of a segment. Needs parameters that were set for scores.
+   void explain(const LabelledView<T> &events, const WorkLimits &limits, const Explanation<T> &wanted) const;
+
    /// Steps of the longest event that can be trained on within `bytes` for one block.
    static std::size_t longest_sequence(const NetworkShape &shape, std::size_t bytes);
 
@@ -145,6 +156,8 @@ private:
    struct Slot;         // one gradient sum
    struct Blocks;       // a batch cut into blocks
    struct ScoringRooms; // memory kept for scoring
+   struct Watch;        // looks at a block at work
+   struct Explainer;    // the one of explain()
 
    void check_joined_steps(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch) const;
    void check_memory(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch,
@@ -152,10 +165,12 @@ private:
    void make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits);
    void make_dense_room(Work &work) const;
    void make_pool_room(Work &work) const;
+   void make_gradient_room(Work &work) const;
+   void make_dense_slot(Slot &slot) const;
    void make_scoring_room(std::size_t steps, bool in_lanes, Work &work) const;
    void begin_states(std::size_t segment, Work &work) const;
    void load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const;
-   void forward_block(const SequenceView<T> &events, Work &work) const;
+   void forward_block(const SequenceView<T> &events, Work &work, Watch *watch = nullptr) const;
    void join_states(std::size_t first, Work &work) const;
    void finish_states(Work &work) const;
    void send_states(std::size_t segment, Work &work, Slot &slot) const;
@@ -163,10 +178,12 @@ private:
    void dense_forward(Work &work, std::size_t n_lanes) const;
    void loss_of_block(const LabelledView<T> &events, double weight_scale, Work &work, LossSum &sum) const;
    void dense_backward(Work &work, Slot &slot, std::size_t n_lanes) const;
-   void backward_block(const LabelledView<T> &events, double weight_scale, Work &work, Slot &slot) const;
+   void backward_block(const LabelledView<T> &events, double weight_scale, Work &work, Slot &slot,
+                       Watch *watch = nullptr) const;
    void learn_steps(const LabelledView<T> &events, double weight_scale, std::size_t segment, Work &work, Slot &slot) const;
    void score_step(std::size_t t, const T *states, std::size_t n_lanes, Work &work, T *out) const;
    void add_loss(const LabelledView<T> &events, std::size_t row, double weight, const T *z, T *dz, LossSum &sum) const;
+   void quantity_of_block(const LabelledView<T> &events, const Explanation<T> &wanted, Work &work) const;
    void sum_slots(std::size_t n_slots, std::size_t n_threads, T *gradient);
    void begin_scores(const SequenceView<T> &events, Work &work) const;
    void take_states(std::size_t t, const T *states, std::size_t n_lanes, Work &work, T *out) const;

@@ -61,6 +61,20 @@ CellKind cell_from_name(const std::string &name)
    throw ArgumentError("there is no cell '" + name + "'; there are lstm, gru and rnn");
 }
 
+namespace {
+
+std::string layer_name(CellKind cell, std::size_t layer)
+{
+   return std::string(cell_name(cell)) + (layer > 0 ? std::to_string(layer + 1) : "");
+}
+
+} // namespace
+
+std::string part_name(const StackShape &stack, std::size_t part)
+{
+   return layer_name(stack.cell.kind, part / stack.directions()) + (part % stack.directions() ? ".reverse" : "");
+}
+
 std::vector<ParameterView> parameter_layout(const NetworkShape &s)
 {
    std::vector<ParameterView> layout;
@@ -69,12 +83,9 @@ std::vector<ParameterView> parameter_layout(const NetworkShape &s)
       layout.push_back({name, offset, rows, columns, gates, kind});
       offset += rows * columns;
    };
-   const auto layer_name = [&](std::size_t layer) {
-      return std::string(cell_name(s.cell.kind)) + (layer > 0 ? std::to_string(layer + 1) : "");
-   };
    const StackShape stack = s.stack();
    for (std::size_t n = 0; n < stack.parts(); ++n) {
-      const std::string name = layer_name(n / stack.directions()) + (n % stack.directions() ? ".reverse" : "");
+      const std::string name = part_name(stack, n);
       const LayerShape part = stack.part(n);
       add(name + ".W", part.gates() * part.H, part.D, ParameterKind::Weight, part.gates());
       add(name + ".U", part.gates() * part.H, part.H, ParameterKind::Weight, part.gates());
@@ -84,8 +95,8 @@ std::vector<ParameterView> parameter_layout(const NetworkShape &s)
    }
    if (s.layer_norm)
       for (std::size_t layer = 0; layer < stack.layers(); ++layer) {
-         add(layer_name(layer) + ".norm.gain", stack.outputs(layer), 1, ParameterKind::Gain);
-         add(layer_name(layer) + ".norm.b", stack.outputs(layer), 1, ParameterKind::Bias);
+         add(layer_name(s.cell.kind, layer) + ".norm.gain", stack.outputs(layer), 1, ParameterKind::Gain);
+         add(layer_name(s.cell.kind, layer) + ".norm.b", stack.outputs(layer), 1, ParameterKind::Bias);
       }
    if (s.attention_parameters()) {
       add("attention.W", s.H, s.states(), ParameterKind::Weight);

@@ -12,13 +12,15 @@ inline namespace TMVA_LSTM_ABI {
 /// From the events that `work` holds to the input of the first dense layer. Leaves the activations of the last segment, and
 /// checkpoints for the others.
 template <class T>
-void Network<T>::forward_block(const SequenceView<T> &events, Work &work) const
+void Network<T>::forward_block(const SequenceView<T> &events, Work &work, Watch *watch) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t count = work.segments.count();
    for (std::size_t segment = 0; segment < count; ++segment) {
       load_steps(events, segment, work);
       forward(fStack, work.block);
+      if (watch)
+         watch->after_forward(work, work.segments.begin(segment));
       if (!fShape.every_step)
          join_states(work.segments.begin(segment), work);
       if (segment + 1 == count)
@@ -158,7 +160,7 @@ void Network<T>::dense_backward(Work &work, Slot &slot, std::size_t n_lanes) con
 
 /// Backward through the segments, the last first, whose activations forward_block() has left.
 template <class T>
-void Network<T>::backward_block(const LabelledView<T> &events, double weight_scale, Work &work, Slot &slot) const
+void Network<T>::backward_block(const LabelledView<T> &events, double weight_scale, Work &work, Slot &slot, Watch *watch) const
 {
    if (!fStackShape.keeps_states)
       work.block.pass_back_last(fStack, work.djoined.data(), slot.norms.data(), work.n_lanes);
@@ -176,7 +178,10 @@ void Network<T>::backward_block(const LabelledView<T> &events, double weight_sca
          loss.dh_final = work.djoined.data();
       if (fStackShape.keeps_states)
          loss.dh_steps = work.block.states(0);
-      backward<T>(fStack, work.block, loss, {slot.panel_pointers.data(), slot.norms.data()});
+      backward<T>(fStack, work.block, loss, {slot.panel_pointers.data(), slot.norms.data()},
+                  watch ? watch->before_backward(work) : nullptr);
+      if (watch)
+         watch->after_backward(work, work.segments.begin(segment));
    }
 }
 
@@ -283,7 +288,8 @@ void Network<T>::sum_slots(std::size_t n_slots, std::size_t n_threads, T *flat)
 }
 
 #define TMVA_LSTM_INSTANTIATE(T)                                                                                       \
-   template void Network<T>::forward_block(const SequenceView<T> &, Work &) const;                                     \
+   template void Network<T>::forward_block(const SequenceView<T> &, Work &, Watch *) const;                            \
+   template void Network<T>::backward_block(const LabelledView<T> &, double, Work &, Slot &, Watch *) const;           \
    template void Network<T>::join_event_features(const SequenceView<T> &, Work &) const;                               \
    template void Network<T>::dense_forward(Work &, std::size_t) const;                                                 \
    template void Network<T>::dense_backward(Work &, Slot &, std::size_t) const;                                        \

@@ -84,6 +84,16 @@ struct Network<T>::Slot {
    LossSum sum;
 };
 
+/// One who looks at a block at work, segment by segment: the steps from `first` on.
+template <class T>
+struct Network<T>::Watch {
+   virtual ~Watch() = default;
+   virtual void after_forward(Work &work, std::size_t first) = 0;
+   /// What backward() is asked for of each part of the stack, see there.
+   virtual const LayerGradient<T> *before_backward(Work &work) = 0;
+   virtual void after_backward(Work &work, std::size_t first) = 0;
+};
+
 /// Memory for scoring, kept from call to call; several threads may ask at once.
 template <class T>
 struct Network<T>::ScoringRooms {

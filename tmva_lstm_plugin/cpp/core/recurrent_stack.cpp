@@ -79,10 +79,11 @@ void PackedStack<T>::pack(const StackShape &shape, const T *flat, bool for_score
    fShape = shape;
    fParts.resize(shape.parts());
    fUnits.resize(shape.parts());
+   const bool explains = for_scores;
    for_scores = for_scores && shape.units_as_lanes();
    for (std::size_t n = 0; n < shape.parts(); ++n) {
       const LayerShape s = shape.part(n);
-      fParts[n].pack(s, flat, n >= shape.directions(), n_threads);
+      fParts[n].pack(s, flat, explains || n >= shape.directions(), n_threads); // no training needs dx of the lowest layer
       fUnits[n].require(for_scores ? kernels().packed_units_size(s) : 0);
       if (for_scores)
          kernels().pack_units(s, flat, flat + s.rows() * s.D, flat + s.rows() * s.inputs(), fUnits[n].data());
@@ -295,7 +296,8 @@ void forward(const PackedStack<T> &stack, StackBlock<T> &block)
 }
 
 template <class T>
-void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, const StackGradient<T> &wanted)
+void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, const StackGradient<T> &wanted,
+              const LayerGradient<T> *also)
 {
    constexpr std::size_t L = kLanes<T>;
    const StackShape &shape = block.fShape;
@@ -331,7 +333,7 @@ void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradi
       }
       for (std::size_t direction = 0; direction < directions; ++direction) {
          const std::size_t n = layer * directions + direction;
-         LayerGradient<T> gradient;
+         LayerGradient<T> gradient = also ? also[n] : LayerGradient<T>();
          gradient.dparameters = wanted.parts[n];
          if (layer)
             gradient.dx = block.fInputGradient[shape.bidirectional ? direction : layer % 2 % gradients].data();
@@ -344,7 +346,8 @@ void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradi
    template class PackedStack<T>;                                                                                      \
    template class StackBlock<T>;                                                                                       \
    template void forward(const PackedStack<T> &, StackBlock<T> &);                                                     \
-   template void backward(const PackedStack<T> &, StackBlock<T> &, const LossGradient<T> &, const StackGradient<T> &);
+   template void backward(const PackedStack<T> &, StackBlock<T> &, const LossGradient<T> &, const StackGradient<T> &,  \
+                          const LayerGradient<T> *);
 
 TMVA_LSTM_INSTANTIATE(float)
 TMVA_LSTM_INSTANTIATE(double)

@@ -59,7 +59,8 @@ struct StackShape {
 template <class T>
 class PackedStack {
 public:
-   /// `flat`: the parameters of each part, then those of the normalisation. `for_scores`: also prepare what scores events one at a time quickly.
+   /// `flat`: the parameters of each part, then those of the normalisation. `for_scores`: also prepare what scores events one at a
+   /// time quickly, and what explains scores.
    void pack(const StackShape &shape, const T *flat, bool for_scores, std::size_t n_threads);
 
    const PackedLayer<T> &part(std::size_t n) const { return fParts[n]; }
@@ -80,7 +81,7 @@ private:
 /// Where the gradient of a stack's parameters is added into.
 template <class T>
 struct StackGradient {
-   T *const *parts = nullptr; ///< of each part the panel, see LayerShape::columns
+   T *const *parts = nullptr; ///< of each part the panel, see LayerShape::columns; each may be null
    T *norms = nullptr;        ///< [norm_parameters()]
 };
 
@@ -131,7 +132,8 @@ private:
    template <class U>
    friend void forward(const PackedStack<U> &, StackBlock<U> &);
    template <class U>
-   friend void backward(const PackedStack<U> &, StackBlock<U> &, const LossGradient<U> &, const StackGradient<U> &);
+   friend void backward(const PackedStack<U> &, StackBlock<U> &, const LossGradient<U> &, const StackGradient<U> &,
+                        const LayerGradient<U> *);
 
    void make_factor_room(const StackShape &shape);
    void feed(const PackedStack<T> &stack, std::size_t layer);
@@ -180,9 +182,11 @@ template <class T>
 void forward(const PackedStack<T> &stack, StackBlock<T> &block);
 
 /// Backward through all layers. `loss`: gradients of what goes on from the last layer, [outputs()][L] each (dh_steps being states(0)
-/// where states are kept), and of its last true h. See backward() of a layer for cut sequences.
+/// where states are kept), and of its last true h. `also`, unless null: for each part what is wanted beside that of dh_total and
+/// dc_total, and of dx in the lowest layer; in the part's own order of steps. See backward() of a layer for cut sequences.
 template <class T>
-void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, const StackGradient<T> &wanted);
+void backward(const PackedStack<T> &stack, StackBlock<T> &block, const LossGradient<T> &loss, const StackGradient<T> &wanted,
+              const LayerGradient<T> *also = nullptr);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

@@ -11,6 +11,7 @@
 #include <nanobind/stl/function.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/set.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -44,6 +45,7 @@ void bind_layer(nb::module_ &m);
 void bind_training(nb::module_ &m);
 void bind_schedule(nb::module_ &m);
 void bind_figures(nb::module_ &m);
+void bind_explain(nb::module_ &m);
 
 /// Options in a dictionary. What is not given keeps its value; all names that were asked for are known.
 class OptionReader {

@@ -9,4 +9,5 @@ NB_MODULE(_engine, m)
    bind_document(m);
    bind_layer(m);
    bind_training(m);
+   bind_explain(m);
 }

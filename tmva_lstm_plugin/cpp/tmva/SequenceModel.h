@@ -47,6 +47,7 @@ public:
    /// Numbers an event has in scores().
    std::size_t outputs() const;
 
+   const tmva_lstm::Network<float> &network() const { return *fNetwork; }
    tmva_lstm::ModelDocument &document() { return fDocument; }
    const tmva_lstm::ModelDocument &document() const { return fDocument; }
 
