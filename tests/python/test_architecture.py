@@ -29,7 +29,7 @@ STAGES = {
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
-    "results": "separation evaluation plots scoring",
+    "results": "separation evaluation deviations plots regression_plots scoring",
     "commands": "config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).
