@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from .architecture import ARCHITECTURE
 from .errors import OptionError, near_miss
+from .event_options import task_contradictions
 from .model_options import MODEL_OPTIONS, contradictions
 from .option_table import Option, expected_text
 
@@ -124,6 +125,11 @@ class InputConfig(_Section):
     classes: Annotated[list[str], Field(min_length=2), AfterValidator(_distinct)] | None = _key(
         None, "Names of the classes; for two, background and signal.", "a list of at least two names"
     )
+    targets: list[Expression] | dict[str, Expression] = _key(
+        [],
+        "A number of each event that is to be estimated, in place of classes: a branch or an expression.",
+        "a list of expressions, or a table with name = expression",
+    )
     weight: Expression | None = _key(None, "Event weight; it may be negative.", "an expression")
     on_invalid: Literal["error", "drop"] = _key(
         "error", "What to do about an event with a value that is not finite.", "'error' or 'drop'"
@@ -136,6 +142,7 @@ class InputConfig(_Section):
     def reading_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for :func:`read_sequences` and :func:`stream_sequences`, without the files."""
         left_out = {"files", "stream"} | {name for name in ("steps", "memory_limit") if getattr(self, name) is None}
+        left_out |= set() if self.targets else {"targets"}
         return self.model_dump(exclude=left_out)
 
 
@@ -382,7 +389,7 @@ def _explain(error: ValidationError, merged: Mapping[str, Any], where: Any) -> I
         if item["type"] == "extra_forbidden":
             yield f"{where(section, key)}: {_unknown(section, key)}"
         elif key is None and section == "input" and item["type"] == "missing":
-            yield f"{where(section)}: the section is missing; it needs files, features and label"
+            yield f"{where(section)}: the section is missing; it needs files, features, and label or targets"
         elif key is None:
             yield f"{where(section)}: found {_shown(merged[section])}, expected a table [{section}]"
         elif item["type"] == "value_error":
@@ -432,10 +439,18 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
             "give test_files, or set input.stream = false"
         )
     by_class = any(isinstance(reading.get(name), Mapping) for name in ("files", "tree"))
-    if reading and not by_class and "label" not in reading:
+    regression = bool(reading.get("targets"))
+    if regression:
+        for key in ("label", "classes"):
+            if key in reading:
+                yield f"{where('input', key)}: it is for classes, and input.targets is given; keep one of them"
+        if by_class:
+            key = "files" if isinstance(reading.get("files"), Mapping) else "tree"
+            yield f"{where('input', key)}: a table is for classes, and input.targets is given; list the files, name one tree"
+    elif reading and not by_class and "label" not in reading:
         yield (
             f"{where('input', 'label')}: it is missing; give an expression that tells the classes apart, "
-            "or files as a table with class name = file names"
+            "files as a table with class name = file names, or targets to estimate"
         )
     if "descending" in reading and "order_by" not in reading:
         yield f"{where('input', 'descending')}: it needs order_by; say by what the elements are ordered, or drop it"
@@ -444,7 +459,10 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
         yield f"{where('input', 'classes')}: the table label has other classes, {_shown(list(label))}; drop classes"
     if model.get("use_weights") is True and "weight" not in reading:
         yield f"{where('model', 'use_weights')}: there are no weights to use; set input.weight, or drop use_weights"
-    for name, text in contradictions({"epochs": 15} | dict(model)):
+    for name, text in (
+        *contradictions({"epochs": 15} | dict(model)),
+        *task_contradictions(model, regression=regression),
+    ):
         yield f"{where('model', name)}: {text}"
     both = [name for name in _file_names(split.get("test_files")) if name in _file_names(reading.get("files"))]
     if both:

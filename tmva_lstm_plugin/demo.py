@@ -256,7 +256,7 @@ def run_demo(
         evaluation, scored_train, scored_test = evaluate_parts(model, train, test)
         trainings.append(DemoTraining(title, str(weights_file), evaluation, seconds, speed))
         if stem == "lstm":
-            scores = scored_test.probabilities[:, 1]
+            scores = scored_test.outputs[:, 1]
             scored_file = score_file(model, sample, folder / "scores.root", n_threads=n_threads).output
             plots = tuple(str(p) for p in draw_plots(model, folder, test=scored_test, train=scored_train))
     echo("training without weights, booked in TMVA's Factory")

@@ -20,13 +20,13 @@ from .errors import OptionError, OutputError
 from .files import check_writable_folder, replacing
 
 if TYPE_CHECKING:
-    from .classifier import LSTMClassifier
     from .root_input import Files
+    from .sequence_model import SequenceModel
 
-__all__ = ["UNSELECTED_SCORE", "ScoringSummary", "score_branches", "score_file"]
+__all__ = ["UNSELECTED_SCORE", "ScoringSummary", "score_branches", "score_file", "target_branches"]
 
 UNSELECTED_SCORE = -999.0
-"""The score of entries that the model's selection leaves out; no score of an event is below 0."""
+"""The score of entries that the model's selection leaves out; no score of a class is below 0."""
 
 # Entries written at one time: one basket a branch, small enough to bound the memory where long stretches of entries
 # are left out by the selection.
@@ -89,17 +89,43 @@ def score_branches(class_names: Sequence[str]) -> tuple[str, ...]:
     """
     if len(class_names) == 2:
         return ("lstm_score",)
-    names = tuple("lstm_score_" + re.sub(r"\W", "_", name, flags=re.ASCII) for name in class_names)
+    return _branches("lstm_score_", class_names, "classes")
+
+
+def target_branches(target_names: Sequence[str]) -> tuple[str, ...]:
+    """Name the branches that hold the estimates of a regression: ``lstm_<target>``.
+
+    Parameters
+    ----------
+    target_names : sequence of str
+        The model's targets.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    OptionError
+        Two targets would get the same branch.
+    """
+    return _branches("lstm_", target_names, "targets")
+
+
+def _branches(stem: str, given: Sequence[str], what: str) -> tuple[str, ...]:
+    names = tuple(stem + re.sub(r"\W", "_", name, flags=re.ASCII) for name in given)
     for name in names:
         if names.count(name) > 1:
-            same = [c for c, n in zip(class_names, names, strict=True) if n == name]
+            same = [c for c, n in zip(given, names, strict=True) if n == name]
             both = " and ".join(map(repr, same))
-            raise OptionError(f"the classes {both} would share the branch '{name}'; rename one")
+            raise OptionError(f"the {what} {both} would share the branch '{name}'; rename one")
+        if name == "lstm_selected":
+            raise OptionError(f"the {what} would take the branch 'lstm_selected', which tells the selection; rename it")
     return names
 
 
 def score_file(
-    model: LSTMClassifier,
+    model: SequenceModel,
     files: Files,
     output: str | os.PathLike[str],
     *,
@@ -111,13 +137,13 @@ def score_file(
 ) -> ScoringSummary:
     """Score ROOT files and write a tree with one entry for each entry of the input, in the same order.
 
-    The tree is a TTree with the branches of :func:`score_branches` (float), ``lstm_selected`` (1, or 0 for entries that
-    the model's selection leaves out; these have the score -999) and ``entry`` (the number of the entry, counted through
-    all input files).  Events without elements are scored like all others.
+    The tree is a TTree with the branches of :func:`score_branches` or, of a regression, :func:`target_branches` (float),
+    ``lstm_selected`` (1, or 0 for entries that the model's selection leaves out; these have the score -999) and ``entry``
+    (the number of the entry, counted through all input files).  Events without elements are scored like all others.
 
     Parameters
     ----------
-    model : LSTMClassifier
+    model : LSTMClassifier or LSTMRegressor
         A trained model that was read from ROOT files, so that it knows what to read.
     files : str, path, sequence of them, or mapping of class name to one of these
         The input, as for :func:`read_sequences`; several files make one tree, in the order given.
@@ -154,9 +180,9 @@ def score_file(
     if model.recipe is None:
         raise OptionError(
             "the model cannot read ROOT files: it was trained on arrays, so it knows no branches; "
-            "read the events with read_sequences and use predict_proba"
+            "read the events with read_sequences and use its predict functions"
         )
-    branches = score_branches(model.class_names)
+    branches = target_branches(model.output_names) if model.regression else score_branches(model.output_names)
     destination = Path(output)
     check_writable_folder(destination.parent, purpose="the scores")
     if destination.is_dir():
@@ -175,9 +201,10 @@ def score_file(
             for chunk in stream:
                 if len(chunk) == 0:
                     continue
-                scores = np.asarray(model.predict_proba(chunk), dtype=np.float32)
+                scores = np.asarray(model.outputs(chunk), dtype=np.float32)
                 assert chunk.entries is not None
-                writer.write(chunk.entries, scores[:, 1:] if len(branches) == 1 else scores)
+                # of two classes the signal's
+                writer.write(chunk.entries, scores[:, 1:] if scores.shape[1] == 2 and len(branches) == 1 else scores)
                 n_selected += len(chunk)
                 if progress is not None:
                     progress(int(chunk.entries[-1]) + 1, stream.n_entries)

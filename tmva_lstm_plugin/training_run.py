@@ -23,9 +23,11 @@ from .files import check_writable_folder, replacing
 from .sequences import Sequences
 
 if TYPE_CHECKING:
-    from .classifier import EpochRecord, LSTMClassifier
     from .config import TrainConfig
+    from .deviations import RegressionEvaluation
     from .evaluation import Evaluation
+    from .history import EpochRecord
+    from .sequence_model import SequenceModel
     from .streaming import SequenceStream
 
 __all__ = [
@@ -47,25 +49,25 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class ScoredPart:
-    """Scores of labelled events.
+    """Scores of events whose truth is known.
 
     Attributes
     ----------
-    probabilities : ndarray of float32, shape (N, C)
-        What the model gives for each class.
-    labels : ndarray of int32, shape (N,)
-        The true classes.
+    outputs : ndarray of float32, shape (N, C)
+        What the model gives for each class or target.
+    truth : ndarray of int32, shape (N,), or of float32, shape (N, C)
+        The true classes, or targets.
     weights : ndarray of float64, shape (N,), or None
         Event weights.
     """
 
-    probabilities: NDArray[np.float32]
-    labels: NDArray[np.int32]
+    outputs: NDArray[np.float32]
+    truth: NDArray[Any]
     weights: NDArray[np.float64] | None
 
-    def as_tuple(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float64] | None]:
-        """Return what :func:`evaluate` takes as its training part."""
-        return self.probabilities, self.labels, self.weights
+    def as_tuple(self) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float64] | None]:
+        """Return what :func:`evaluate` and :func:`evaluate_regression` take as their training part."""
+        return self.outputs, self.truth, self.weights
 
 
 def check_output(folder: str | os.PathLike[str], *, plots: bool) -> Path:
@@ -271,7 +273,7 @@ def watched(events: Iterable[Sequences], progress: Callable[[int, int], None], n
 
 
 def fit(
-    model: LSTMClassifier,
+    model: SequenceModel,
     events: Sequences | SequenceStream,
     progress: Callable[[EpochRecord], object],
     **more: Any,
@@ -280,7 +282,7 @@ def fit(
 
     Parameters
     ----------
-    model : LSTMClassifier
+    model : LSTMClassifier or LSTMRegressor
         It is trained in place.
     events : Sequences or SequenceStream
         The training part.
@@ -340,12 +342,12 @@ def restrict_to_entries(
         yield chunk[wanted[chunk.entries]]
 
 
-def score_part(model: LSTMClassifier, events: Sequences | Iterable[Sequences]) -> ScoredPart:
+def score_part(model: SequenceModel, events: Sequences | Iterable[Sequences]) -> ScoredPart:
     """Score labelled events; of pieces only scores, labels and weights are kept.
 
     Parameters
     ----------
-    model : LSTMClassifier
+    model : LSTMClassifier or LSTMRegressor
         A trained model.
     events : Sequences, or iterable of Sequences such as a SequenceStream
         Labelled events.
@@ -363,27 +365,29 @@ def score_part(model: LSTMClassifier, events: Sequences | Iterable[Sequences]) -
     for chunk in [events] if isinstance(events, Sequences) else events:
         if len(chunk) == 0:
             continue
-        if chunk.labels is None:
-            raise InputError(f"{chunk.source}: the events have no labels, so the scores cannot be judged; give a label")
-        parts.append((np.asarray(model.predict_proba(chunk)), chunk.labels, chunk.weights))
+        truth: NDArray[Any] | None = chunk.targets if model.regression else chunk.labels
+        if truth is None:
+            what = "targets" if model.regression else "labels"
+            raise InputError(f"{chunk.source}: the events have no {what}, so the scores cannot be judged; give {what}")
+        parts.append((model.outputs(chunk), truth, chunk.weights))
     if not parts:
         raise InputError("there are no events to evaluate: the selection and the list of entries leave none")
-    probabilities, labels, weights = zip(*parts, strict=True)
+    outputs, truths, weights = zip(*parts, strict=True)
     return ScoredPart(
-        np.concatenate(probabilities),
-        np.concatenate(labels),
+        np.concatenate(outputs),
+        np.concatenate(truths),
         None if any(w is None for w in weights) else np.concatenate(weights),
     )
 
 
 def evaluate_parts(
-    model: LSTMClassifier, train: Sequences | Iterable[Sequences] | None, test: Sequences | Iterable[Sequences]
-) -> tuple[Evaluation, ScoredPart | None, ScoredPart]:
+    model: SequenceModel, train: Sequences | Iterable[Sequences] | None, test: Sequences | Iterable[Sequences]
+) -> tuple[Evaluation | RegressionEvaluation, ScoredPart | None, ScoredPart]:
     """Score and evaluate the test part, and compare with the training part.
 
     Parameters
     ----------
-    model : LSTMClassifier
+    model : LSTMClassifier or LSTMRegressor
         A trained model.
     train : Sequences, iterable of Sequences, or None
         The part it was trained on.
@@ -392,7 +396,7 @@ def evaluate_parts(
 
     Returns
     -------
-    evaluation : Evaluation
+    evaluation : Evaluation or RegressionEvaluation
         All figures.
     scored_train : ScoredPart or None
         Scores of the training part.
@@ -404,14 +408,16 @@ def evaluate_parts(
     InputError
         A class is without events, or its weights have no positive sum.
     """
+    from .deviations import evaluate_regression
     from .evaluation import evaluate
 
     scored_test = score_part(model, test)
     scored_train = None if train is None else score_part(model, train)
-    evaluation = evaluate(
-        scored_test.probabilities,
-        scored_test.labels,
-        model.class_names,
+    judge: Any = evaluate_regression if model.regression else evaluate
+    evaluation = judge(
+        scored_test.outputs,
+        scored_test.truth,
+        model.output_names,
         scored_test.weights,
         train=None if scored_train is None else scored_train.as_tuple(),
     )
@@ -419,7 +425,7 @@ def evaluate_parts(
 
 
 def draw_plots(
-    model: LSTMClassifier,
+    model: SequenceModel,
     folder: str | os.PathLike[str],
     *,
     test: ScoredPart | None = None,
@@ -428,9 +434,11 @@ def draw_plots(
 ) -> list[Path]:
     """Draw what the data at hand allow: ROC from the test part, overtraining from both parts, the loss always.
 
+    Of a regression these are deviation and residuals, from the test part, and the loss.
+
     Parameters
     ----------
-    model : LSTMClassifier
+    model : LSTMClassifier or LSTMRegressor
         A trained model.
     folder : path
         Where the plots go.
@@ -450,11 +458,13 @@ def draw_plots(
         A file cannot be written.
     """
     from .plots import plot_loss, save_plots
+    from .regression_plots import save_regression_plots
 
     history = model.history if loss else None
     if test is not None:
         other = None if train is None else train.as_tuple()
-        return save_plots(folder, test.probabilities, test.labels, model.class_names, test.weights, other, history)
+        save = save_regression_plots if model.regression else save_plots
+        return save(folder, test.outputs, test.truth, model.output_names, test.weights, other, history)
     if history is None:
         return []
     written = []

@@ -33,7 +33,7 @@ STAGES = {
     "understanding": "explained explain gradient_flow",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
-    "results": "history_files separation evaluation plots explain_plots scoring",
+    "results": "history_files separation evaluation deviations plots explain_plots regression_plots scoring",
     "commands": "config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).

@@ -286,7 +286,7 @@ def test_missing_section_and_section_that_is_no_table(toml):
     with pytest.raises(OptionError) as error:
         load_config(toml("model = 3\n"))
     lines = " ".join(lines_of(error))
-    assert "input: the section is missing; it needs files, features and label" in lines
+    assert "input: the section is missing; it needs files, features, and label or targets" in lines
     assert "model: found 3, expected a table [model]" in lines
 
 

@@ -16,6 +16,7 @@ import pytest
 from tmva_lstm_plugin import LSTMClassifier, Sequences, read_sequences, stream_sequences
 from tmva_lstm_plugin.errors import InputError, MemoryLimitError
 from tmva_lstm_plugin.evaluation import auc
+from tmva_lstm_plugin.event_weights import EventWeights
 from tmva_lstm_plugin.model_file import without_provenance
 from tmva_lstm_plugin.testing import write_toy_root
 from tmva_lstm_plugin.training_events import StreamEvents
@@ -98,7 +99,9 @@ def portions(events, epoch):
 
 def test_every_epoch_has_all_training_events_once_in_a_new_order_and_whole_batches(toy_file):
     with small_stream(toy_file) as stream:
-        events = StreamEvents(stream, use_weights=True, fraction=0.02, seed=3, check=lambda: None)
+        events = StreamEvents(
+            stream, regression=False, weights=EventWeights(), fraction=0.02, seed=3, check=lambda: None
+        )
         prepared = events.prepare(lambda: None)
         (first, sizes), (second, _), (again, _) = (portions(events, epoch) for epoch in (1, 2, 1))
     assert len(sizes) > 2

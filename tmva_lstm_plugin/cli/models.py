@@ -32,18 +32,19 @@ def inspect(model_file: str, all_epochs: bool, json_file: str | None) -> None:
     model = existing_model(model_file)
     document, title = read_model_file(model_file)
     figures = _describe(model, document, title)
-    click.echo(f"{model_file}: {title}, {figures['task']} classifier")
-    two = len(model.class_names) == 2
-    names = "{} (background), {} (signal)".format(*model.class_names) if two else ", ".join(model.class_names)
+    click.echo(f"{model_file}: {title}, {figures['task']}{'' if model.regression else ' classifier'}")
+    two = figures["task"] == "binary"
+    names = "{} (background), {} (signal)".format(*model.output_names) if two else ", ".join(model.output_names)
     lengths = f"up to {figures['longest_length']} steps in the training"
     if figures["max_length"]:
         lengths += f", cut at {figures['max_length']}"
     widths = ", ".join(map(str, [*figures["lower"], figures["hidden"]]))
     directions = " in both directions" if figures["bidirectional"] else ""
     size = f"{widths} hidden units{directions}, {figures['n_parameters']} parameters"
-    rows = [("classes", names), ("network", size), ("sequences", lengths)]
+    rows = [("targets" if model.regression else "classes", names), ("network", size), ("sequences", lengths)]
     echo_table(rows)
-    for what, features in (("feature", figures["features"]), ("event feature", figures["event_features"])):
+    for what in ("feature", "event feature", "target"):
+        features = figures[what.replace(" ", "_") + "s"]
         if features:
             click.echo()
             cells = [[f["name"], f["expression"] or "-", *(f"{f[k]:.4g}" for k in _NUMBERS)] for f in features]
@@ -66,7 +67,9 @@ def _describe(model: Any, document: Any, title: str) -> dict[str, Any]:
     return {
         "title": title,
         "task": document.task,
-        "class_names": list(model.class_names),
+        "class_names": [] if model.regression else list(model.output_names),
+        "targets": described(document.targets),
+        "loss": document.loss,
         "hidden": document.hidden,
         "lower": list(document.lower),
         "bidirectional": document.bidirectional,
@@ -86,7 +89,9 @@ def _describe(model: Any, document: Any, title: str) -> dict[str, Any]:
 
 def _given(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is shown above already, and what was not asked for."""
-    shown = {"features", "event_features", "classes"} | ({"descending"} if recipe.get("order_by") is None else set())
+    shown = {"features", "event_features", "classes", "targets"} | (
+        {"descending"} if recipe.get("order_by") is None else set()
+    )
     return {key: value for key, value in recipe.items() if key not in shown and value not in (None, [])}
 
 
@@ -149,8 +154,10 @@ def check(model_file: str, json_file: str | None) -> None:
         event_feature_names=model.event_feature_names or None,
         source=f"{model_file}, stored events",
     )
-    found = np.asarray(model.predict_proba(events))
-    difference = float(np.max(np.abs(found.astype(np.float64) - probes.scores)))
+    found = np.asarray(model.outputs(events), dtype=np.float64)
+    # a score is of order one; estimates of a regression are taken in units of the target's deviation
+    scales = np.array([target.scale for target in document.targets]) if model.regression else 1.0
+    difference = float(np.max(np.abs(found - probes.scores) / scales))
     written_on = dict(document.provenance[1]).get("instruction_set")
     same = written_on == _instruction_set()
     tolerance = 0.0 if same else TOLERANCE

@@ -20,6 +20,7 @@ __all__ = ["OPTION_NAMES", "SectionedCommand", "config_options", "files_by_class
 _SPECIAL_NAMES = {
     ("input", "features"): "--feature",
     ("input", "event_features"): "--event-feature",
+    ("input", "targets"): "--target",
     ("input", "memory_limit"): "--input-memory-limit",
     ("output", "folder"): "--output",
     ("split", "seed"): "--split-seed",
@@ -27,7 +28,7 @@ _SPECIAL_NAMES = {
 }
 _NAMED = re.compile(r"\s*([^=<>!\s][^=<>!]*?)\s*=(?!=)\s*(.+)", re.DOTALL)
 # Keys that take a table in TOML: the option is given once for each line, as NAME=EXPRESSION or as an expression.
-_TABLES = {("input", "features"), ("input", "event_features"), ("input", "label")}
+_TABLES = {("input", name) for name in ("features", "event_features", "label", "targets")}
 _EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight")
 _METAVARS = {"memory_limit": "SIZE", "max_time": "TIME", "test_events": "FILE", "folder": "FOLDER"}
 _METAVARS |= dict.fromkeys(_EXPRESSIONS, "EXPRESSION")

@@ -13,14 +13,19 @@ from .options import files_by_class
 __all__ = ["apply", "evaluate"]
 
 
-@click.command(short_help="Score labelled files and say how well the classes are told apart.")
+@click.command(short_help="Score files whose truth is known and say how well the model does.")
 @click.argument("model_file", metavar="MODEL.xml")
 @click.argument("files", nargs=-1, required=True, metavar="[CLASS=]FILE.root...")
 @click.option("--tree", help="Name of the tree; the one the model was trained on by default.")
 @click.option("--events", "events_file", metavar="FILE", help="Only the entries whose numbers this text file lists.")
 @click.option("--label", metavar="EXPRESSION", help="What tells the classes apart, where it is not as in the training.")
 @click.option("--weight", metavar="EXPRESSION", help="Event weight, where it is not as in the training.")
-@click.option("--plots", "plots_folder", metavar="FOLDER", help="Draw the ROC curve into this folder.")
+@click.option(
+    "--plots",
+    "plots_folder",
+    metavar="FOLDER",
+    help="Draw the ROC curve, or the deviations of a regression, into this folder.",
+)
 @click.option("--memory-limit", default="512 MB", show_default=True, help="Memory for the events held at one time.")
 @common_options
 def evaluate(
@@ -34,7 +39,9 @@ def evaluate(
     memory_limit: str,
     json_file: str | None,
 ) -> None:
-    """Score labelled files with a model: AUC, background rejection, accuracy, with uncertainties.
+    """Score files whose truth is known: AUC, background rejection, accuracy, with uncertainties.
+
+    Of a regression: bias, RMS, resolution and correlation of each target, which the model reads as in its training.
 
     \b
     Example:
@@ -51,8 +58,12 @@ def evaluate(
     if model.recipe is None:
         raise OptionError(f"{model_file}: the model was trained on arrays, so it does not know how to read ROOT files")
     other: dict[str, Any] = {"tree": tree, "weight": weight}
+    if label is not None and model.regression:
+        raise OptionError(
+            f"--label: {model_file} is a regression of {', '.join(model.output_names)}; it has no classes"
+        )
     if label is not None:
-        other |= {"label": label, "classes": model.class_names}
+        other |= {"label": label, "classes": model.output_names}
     events = stream_sequences(files_by_class(files), recipe=model.recipe, memory_limit=memory_limit, **other)
     with EntryProgress("scoring") as progress:
         chosen = watched(events, progress, events.n_entries)

@@ -13,6 +13,7 @@ from .options import OPTION_NAMES, SectionedCommand, config_options, given_keys
 
 if TYPE_CHECKING:
     from ..config import TrainConfig
+    from ..sequence_model import SequenceModel
 
 __all__ = ["train"]
 
@@ -75,12 +76,14 @@ def _train(config: TrainConfig, folder: Path, resume: bool) -> tuple[str | None,
     from ..classifier import LSTMClassifier
     from ..history_files import write_history
     from ..progress import EntryProgress, make_progress
+    from ..regressor import LSTMRegressor
     from ..training_run import draw_plots, evaluate_parts, fit, listed_plots, read_parts
 
     with EntryProgress("reading") as reading:
         train_part, test_part = read_parts(config, reading)
     click.echo(f"training on {_amount(train_part)}" + (f", testing on {_amount(test_part)}" if test_part else ""))
-    model = LSTMClassifier(**config.model.model_dump())
+    kind = LSTMRegressor if config.input.targets else LSTMClassifier
+    model: SequenceModel = kind(**config.model.model_dump())
     weights_file = folder / config.output.weights_file
     kept = _checkpoints(config, weights_file, resume)
     with make_progress() as progress:
