@@ -24,7 +24,7 @@ STAGES = {
         "reading_arguments streaming"
     ),
     "toys": "_toys testing",
-    "options": "option_table architecture control event_options optimisation model_options",
+    "options": "option_table architecture control event_options optimisation model_options tmva_options option_listing",
     "training": "preprocessing history interruption lstm training_events classifier",
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",

@@ -1,4 +1,4 @@
-"""The command line: ``tmva-lstm train | evaluate | apply | inspect | check | demo | build-plugin | config``."""
+"""The command line: ``tmva-lstm train | evaluate | apply | inspect | check | options | demo | build-plugin | config``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from .. import __version__
 from .common import CommandGroup
 from .demo import demo
 from .models import check, inspect
+from .options_table import list_options
 from .plugin import build_plugin, config
 from .scores import apply, evaluate
 from .train import train
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, apply, inspect, check, demo, build_plugin, config):
+for _command in (train, evaluate, apply, inspect, check, list_options, demo, build_plugin, config):
     main.add_command(_command)
