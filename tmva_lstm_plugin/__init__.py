@@ -2,7 +2,8 @@
 
 Read jagged events with :func:`read_sequences` (or stream them with :func:`stream_sequences`), train with
 :class:`LSTMClassifier`, save one TMVA weights file, read it anywhere with :func:`load_model`.  The layer itself is there
-too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.  :func:`register` makes ROOT's TMVA know the method;
+too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.  :func:`cross_validate` scores every event with a model that
+has not seen it.  :func:`register` makes ROOT's TMVA know the method;
 the module :mod:`tmva_lstm_plugin.tmva` feeds and books it.
 """
 
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .classifier import LSTMClassifier, load_model
+    from .cross_validation import cross_validate, load_folds
+    from .folds import Folds, event_numbers
     from .lstm import lstm_backward, lstm_forward
     from .reading import read_sequences
     from .recipe import Recipe
@@ -25,10 +28,14 @@ __version__ = "0.1.0"
 # Where each public name lives.  Modules are imported on first use, so that `import tmva_lstm_plugin` costs nothing and
 # pulls in neither uproot nor the compiled core before they are needed.
 _HOME = {
+    "Folds": "folds",
     "LSTMClassifier": "classifier",
     "Recipe": "recipe",
     "SequenceStream": "streaming",
     "Sequences": "sequences",
+    "cross_validate": "cross_validation",
+    "event_numbers": "folds",
+    "load_folds": "cross_validation",
     "load_model": "classifier",
     "lstm_backward": "lstm",
     "lstm_forward": "lstm",
@@ -38,11 +45,15 @@ _HOME = {
 }
 
 __all__ = [
+    "Folds",
     "LSTMClassifier",
     "Recipe",
     "SequenceStream",
     "Sequences",
     "__version__",
+    "cross_validate",
+    "event_numbers",
+    "load_folds",
     "load_model",
     "lstm_backward",
     "lstm_forward",

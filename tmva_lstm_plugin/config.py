@@ -213,6 +213,20 @@ class SplitConfig(_Section):
     )
 
 
+class CrossValidationConfig(_Section):
+    """Section ``[cross_validation]``: how events are dealt to folds; see :class:`tmva_lstm_plugin.folds.Folds`."""
+
+    folds: int = _key(
+        5, "Number of folds, each with a model of its own.", "a whole number from 2 to 32767", ge=2, lt=2**15
+    )
+    fold_by: Expression | None = _key(
+        None, "The number of an event, which decides its fold; by default the number of its entry.", "an expression"
+    )
+    fold_seed: int | None = _key(
+        None, "Mixes the numbers, for such as have a pattern.", "a whole number, at least 0", ge=0, lt=2**63
+    )
+
+
 class TrainConfig(_Section):
     """All of a training's configuration.
 
@@ -226,12 +240,15 @@ class TrainConfig(_Section):
         What is written where.
     split : SplitConfig
         Which events are kept for the test.
+    cross_validation : CrossValidationConfig
+        How a cross-validation deals events to folds.
     """
 
     input: InputConfig
     model: ModelConfig = ModelConfig()
     output: OutputConfig = OutputConfig()
     split: SplitConfig = SplitConfig()
+    cross_validation: CrossValidationConfig = CrossValidationConfig()
 
     @property
     def test_fraction(self) -> float:
@@ -247,6 +264,7 @@ SECTIONS: dict[str, type[_Section]] = {
     "model": ModelConfig,
     "output": OutputConfig,
     "split": SplitConfig,
+    "cross_validation": CrossValidationConfig,
 }
 WAYS_TO_SPLIT = ("test_fraction", "test_events", "test_files")
 
@@ -264,7 +282,7 @@ def load_config(
     Parameters
     ----------
     path : path
-        The TOML file, with the sections ``[input]``, ``[model]``, ``[output]`` and ``[split]``.
+        The TOML file, with the sections ``[input]``, ``[model]``, ``[output]``, ``[split]``, ``[cross_validation]``.
     overrides : mapping of section to mapping of key to value, optional
         What replaces the file's values, such as options of the command line.
     option_names : mapping of (section, key) to str, optional

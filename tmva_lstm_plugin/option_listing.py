@@ -29,16 +29,16 @@ has to do with a word.
 
 ## Options of a model
 
-The names are keywords of `LSTMClassifier` in Python, keys of the section `[model]` in TOML and, with dashes (`--batch-size`), options of
-`tmva-lstm train`. What they are called in TMVA is given with TMVA's default where that is another one. What belongs to one
-optimiser or schedule is refused beside another.
+The names are keywords of `LSTMClassifier` in Python, keys of the section `[model]` in TOML and, with dashes
+(`--batch-size`), options of `tmva-lstm train`. What they are called in TMVA is given with TMVA's default where that is
+another one. What belongs to one optimiser or schedule is refused beside another.
 """
 
 _ABOUT_TMVA = """
 ## What only TMVA's option strings have
 
-Everything else of a booking is said by the options above, under the name they have in TMVA. Keys of `TrainingStrategy` have commas
-between them, options of `BookMethod` colons.
+Everything else of a booking is said by the options above, under the name they have in TMVA. Keys of `TrainingStrategy` have
+commas between them, options of `BookMethod` colons.
 """
 
 

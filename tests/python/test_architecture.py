@@ -21,7 +21,7 @@ STAGES = {
     "shared": "errors files",
     "reading": (
         "sequences recipe expressions expression_values evaluating structure root_input event_builder reading "
-        "reading_arguments streaming"
+        "reading_arguments streaming folds"
     ),
     "toys": "_toys testing",
     "options": "option_table architecture control event_options optimisation model_options tmva_options option_listing",
@@ -30,6 +30,7 @@ STAGES = {
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
     "results": "separation evaluation plots scoring",
+    "studies": "study_figures cross_validation",
     "commands": "config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).
@@ -43,7 +44,19 @@ MAY_IMPORT = {
     "padded": {"shared", "reading"},
     "tmva": {"shared", "reading", "training", "model file", "padded"},
     "results": {"shared", "reading", "training"},
-    "commands": {"shared", "reading", "toys", "options", "training", "model file", "padded", "tmva", "results"},
+    "studies": {"shared", "reading", "options", "training", "results"},  # many trainings, compared
+    "commands": {
+        "shared",
+        "reading",
+        "toys",
+        "options",
+        "training",
+        "model file",
+        "padded",
+        "tmva",
+        "results",
+        "studies",
+    },
 }
 # Which stages may use the compiled core, and the larger libraries.
 MAY_USE = {

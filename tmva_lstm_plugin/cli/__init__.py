@@ -1,4 +1,4 @@
-"""The command line: ``tmva-lstm train | evaluate | apply | inspect | check | options | demo | build-plugin | config``."""
+"""The command line, ``tmva-lstm``: a module for some commands that belong together, and this one that lists them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from .. import __version__
 from .common import CommandGroup
+from .cross_validate import cross_validate_command
 from .demo import demo
 from .models import check, inspect
 from .options_table import list_options
@@ -31,5 +32,16 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, apply, inspect, check, list_options, demo, build_plugin, config):
+for _command in (
+    train,
+    cross_validate_command,
+    evaluate,
+    apply,
+    inspect,
+    check,
+    list_options,
+    demo,
+    build_plugin,
+    config,
+):
     main.add_command(_command)

@@ -36,6 +36,8 @@ def evaluate(
 ) -> None:
     """Score labelled files with a model: AUC, background rejection, accuracy, with uncertainties.
 
+    In place of a model, folds.json of a cross-validation: each event is then scored by the model that has not seen it.
+
     \b
     Example:
       tmva-lstm evaluate lstm.weights.xml other.root --plots plots
@@ -47,7 +49,7 @@ def evaluate(
 
     if plots_folder is not None:
         check_output(plots_folder, plots=True)
-    model = existing_model(model_file)
+    model = existing_model(model_file, files_by_class(files), tree)
     if model.recipe is None:
         raise OptionError(f"{model_file}: the model was trained on arrays, so it does not know how to read ROOT files")
     other: dict[str, Any] = {"tree": tree, "weight": weight}
@@ -90,7 +92,8 @@ def apply(
     """Score ROOT files and write one entry for each entry of the input, in the same order.
 
     The output is a TTree that works as a friend of the input.  Entries that the model's selection leaves out have
-    lstm_selected = 0 and the score -999.
+    lstm_selected = 0 and the score -999.  In place of a model, folds.json of a cross-validation: each event is then scored by
+    the model that has not seen it.
 
     \b
     Example:
@@ -103,7 +106,7 @@ def apply(
     from ..progress import EntryProgress
     from ..scoring import score_file
 
-    model = existing_model(model_file)
+    model = existing_model(model_file, list(files), tree)
     with EntryProgress("scoring") as progress:
         summary = score_file(
             model,
