@@ -1,31 +1,17 @@
-"""`LSTMClassifier`: train an LSTM on jagged events, score others, save one file."""
+"""`LSTMClassifier`: train an LSTM to tell classes of jagged events apart; `load_model`: read a trained model."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _engine
-from .architecture import layer_widths
-from .errors import InputError, LSTMError, MemoryLimitError, OptionError, near_miss
 from .history import EpochRecord, History
-from .interruption import StopRequest
-from .model_options import (
-    MODEL_OPTIONS,
-    contradictions,
-    engine_options,
-    takes_options,
-    unknown_names,
-    values_out_of_range,
-)
-from .recipe import Recipe, parse_bytes
+from .model_options import takes_options
+from .sequence_model import SequenceModel
 from .sequences import Sequences
-from .training_events import MemoryEvents, Prepared, StreamEvents
 
 if TYPE_CHECKING:
     from .streaming import SequenceStream
@@ -33,12 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["EpochRecord", "History", "LSTMClassifier", "load_model"]
 
 
-# Parameters that change how fast a training runs and not what comes out; they stand with the volatile facts of a file.
-_VOLATILE = ("n_threads", "memory_limit")
-
-
 @takes_options
-class LSTMClassifier:
+class LSTMClassifier(SequenceModel):
     """A classifier of jagged events: LSTM layers, the last state of the last one joined with event features, a dense head.
 
     Parameters
@@ -68,10 +50,10 @@ class LSTMClassifier:
     forget_bias : float
         Initial bias of the forget gate.
     validation_fraction : float
-        Part of the training events, of each class, that does not train: after every epoch its loss decides whether the
-        weights are the best so far.  0 for none: then the last weights are kept.
+        Part of the training events, of each class, that does not train: after every epoch its loss (or what `monitor` asks for)
+        decides whether the weights are the best so far.  0 for none: then the last weights are kept.
     patience : int, optional
-        Training stops after so many epochs without a better validation loss.
+        Training stops after so many epochs without a better validation loss, or whatever else `monitor` asks for.
     use_weights : bool
         Whether event weights, if there are any, enter the loss.  Negative ones keep their sign.
     shuffle : bool
@@ -91,7 +73,7 @@ class LSTMClassifier:
     history : History
         Losses and learning rate of each epoch.
     stopped_by : str or None
-        None when all epochs were run, else ``"early stopping"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        None when all epochs were run, else ``"early stopping"``, ``"max_time"``, ``"callback"``, ``"SIGINT"`` or ``"SIGTERM"``.
     summary : dict
         Figures of the training.
     recipe : Recipe or None
@@ -112,216 +94,26 @@ class LSTMClassifier:
     (2000, 2)
     """
 
-    def __init__(
-        self,
-        hidden: int | Sequence[int] = 32,
-        epochs: int = 15,
-        batch_size: int = 64,
-        learning_rate: float = 3e-3,
-        *,
-        bidirectional: bool = False,
-        seed: int = 1,
-        n_threads: int | None = None,
-        optimizer: str = "adam",
-        momentum: float | None = None,
-        clip_norm: float | None = 1.0,
-        forget_bias: float = 1.0,
-        validation_fraction: float = 0.1,
-        patience: int | None = None,
-        use_weights: bool = True,
-        shuffle: bool = True,
-        memory_limit: int | str = "1 GB",
-        **options: Any,
-    ) -> None:
-        self.hidden = hidden
-        self.bidirectional = bidirectional
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.seed = seed
-        self.n_threads = n_threads
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.clip_norm = clip_norm
-        self.forget_bias = forget_bias
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.use_weights = use_weights
-        self.shuffle = shuffle
-        self.memory_limit = memory_limit
-        for name, option in MODEL_OPTIONS.items():
-            if name not in self.__dict__:
-                setattr(self, name, options.get(name, option.default))
-        self._check_parameters(options)
-        self.feature_names: tuple[str, ...] = ()
-        self.event_feature_names: tuple[str, ...] = ()
-        self.class_names: tuple[str, ...] = ()
-        self.history = History()
-        self.stopped_by: str | None = None
-        self.summary: dict[str, Any] = {}
-        self.recipe: Recipe | None = None
-        # set by fit() and by load_model()
-        self._trainer: Any = None
-        self._prepared: Prepared | None = None
-        self._timing: dict[str, float] = {}
-        self._document: Any = None
+    class_names: tuple[str, ...] = ()
 
-    def get_params(self) -> dict[str, Any]:
-        """Return the parameters of the constructor by name."""
-        return {name: getattr(self, name) for name in MODEL_OPTIONS}
+    @property
+    def task(self) -> str:
+        """What is learnt: ``"binary"`` or ``"multiclass"``."""
+        return "binary" if len(self.class_names) == 2 else "multiclass"
 
-    def _check_parameters(self, names: Iterable[str] = ()) -> None:
-        values = self.get_params()
-        wrong = [*unknown_names(names), *values_out_of_range(values)]
-        wrong += [f"{name}: {text}" for name, text in contradictions(values)]
-        if wrong:
-            raise OptionError("LSTMClassifier: " + "; ".join(wrong))
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.class_names
 
-    def fit(
-        self, data: Sequences | SequenceStream, *, progress: Callable[[EpochRecord], object] | None = None
-    ) -> LSTMClassifier:
-        """Train on labelled events.
-
-        Ctrl-C (SIGINT) and SIGTERM end the training at the next batch; the best weights so far are kept, and `stopped_by`
-        says so.  A second signal acts at once.
-
-        Parameters
-        ----------
-        data : Sequences or SequenceStream
-            The events; a stream is read anew each epoch, in bounded memory.
-        progress : callable, optional
-            Called with an `EpochRecord` after each epoch.
-
-        Returns
-        -------
-        LSTMClassifier
-            The classifier itself.
-
-        Raises
-        ------
-        InputError
-            No labels, one class only, or weights that cannot be trained with.
-        MemoryLimitError
-            A sequence too long for `memory_limit`, even with its forward pass computed twice.
-        EngineError
-            The training diverged.
-        """
-        self._check_parameters()
-        started = time.perf_counter()
-        with StopRequest() as stop:
-            events = self._events(data, stop)
-            self._check_longest(events.longest_event(), data)
-            prepared = events.prepare(stop.raise_if_requested)
-            self._prepare_network(data, prepared)
-            prepared_at = time.perf_counter()
-            reason = self._train(events, prepared, stop, progress)
-        now = time.perf_counter()
-        self.stopped_by = {"all epochs": None, "interrupted": stop.signal_name}.get(reason, reason)
-        n_events = prepared.figures["training_events"] * len(self.history)
-        self._timing = {
-            "seconds": now - started,
-            "training_seconds": now - prepared_at,
-            "events_per_second": n_events / (now - prepared_at),
-        }
-        self.summary = dict(prepared.figures) | {
-            "longest_sequence": prepared.longest,
-            "epochs": len(self.history),
-            "best_epoch": self.history.best_epoch,
-            "stopped_by": self.stopped_by,
-        }
-        return self
-
-    def _events(self, data: Sequences | SequenceStream, stop: StopRequest) -> MemoryEvents | StreamEvents:
-        shared: dict[str, Any] = {
-            "use_weights": self.use_weights, "fraction": self.validation_fraction, "seed": self.seed,
-        }  # fmt: skip
-        if isinstance(data, Sequences):
-            if len(data) == 0:
-                raise InputError(f"{data.source}: there are no events to train on")
-            return MemoryEvents(data, **shared)
-        if not hasattr(data, "read_chunk"):
-            raise InputError(
-                f"fit was given {type(data).__name__}, expected Sequences (from read_sequences, Sequences.from_arrays or "
-                "Sequences.from_lists) or a SequenceStream (from stream_sequences)"
-            )
-        return StreamEvents(data, **shared, check=stop.raise_if_requested)
-
-    def _shape(self) -> tuple[int, int, int, int]:
-        outputs = 1 if len(self.class_names) == 2 else len(self.class_names)
-        return len(self.feature_names), len(self.event_feature_names), layer_widths(self.hidden)[-1], outputs
-
-    def _layers(self) -> dict[str, Any]:
-        """Return what the engine has to know of the LSTM layers beside the width of the last."""
-        return {"lower": layer_widths(self.hidden)[:-1], "bidirectional": self.bidirectional}
-
-    def _check_longest(self, longest: tuple[int, int], data: Sequences | SequenceStream) -> None:
-        steps, entry = longest
-        limit = parse_bytes(self.memory_limit) or 0  # never None: checked
-        shape = len(data.feature_names), len(data.event_feature_names), layer_widths(self.hidden)[-1], 1
-        most = _engine.longest_sequence(*shape, limit, self._layers())
-        if steps > most:
-            needed = _engine.block_bytes(*shape, steps, self._layers())
-            raise MemoryLimitError(
-                f"{getattr(data, 'source', 'the stream')}: entry {entry} has {steps} steps, which with hidden={self.hidden} need "
-                f"at least {needed} bytes a thread; memory_limit={self.memory_limit!r} ({limit} bytes) allows {most} steps: "
-                "raise memory_limit, or keep fewer steps of a sequence with max_length"
-            )
-
-    def _prepare_network(self, data: Sequences | SequenceStream, prepared: Prepared) -> None:
-        self.feature_names = tuple(data.feature_names)
-        self.event_feature_names = tuple(data.event_feature_names)
+    def _adopt(self, data: Sequences | SequenceStream) -> None:
         self.class_names = tuple(data.class_names)
-        self.recipe = data.recipe
-        self._prepared = prepared
-        self._document = None
-        self._trainer = self._network(
-            (
-                prepared.features.mean,
-                prepared.features.scale,
-                prepared.event_features.mean,
-                prepared.event_features.scale,
-            ),
-            **engine_options(self.get_params()),
-            weight_scale=prepared.weight_scale,
-        )
 
-    def _network(self, standardisation: tuple[Any, Any, Any, Any], **options: Any) -> Any:
-        limits = {"n_threads": self._threads(), "bytes_per_thread": parse_bytes(self.memory_limit)}
-        return _engine.Trainer(*self._shape(), *standardisation, options | self._layers() | limits)
+    def _network_outputs(self) -> int:
+        return 1 if len(self.class_names) == 2 else len(self.class_names)
 
-    def _threads(self) -> int:
-        return int(_engine.usable_processors() if self.n_threads is None else self.n_threads)
-
-    def _train(
-        self,
-        events: MemoryEvents | StreamEvents,
-        prepared: Prepared,
-        stop: StopRequest,
-        progress: Callable[[EpochRecord], object] | None,
-    ) -> str:
-        self.history = History()
-        began = time.perf_counter()
-
-        def epoch_done(result: Any) -> bool:
-            nonlocal began
-            now = time.perf_counter()
-            seconds, began = now - began, now
-            record = EpochRecord(
-                epoch=result.epoch,
-                epochs=int(self.epochs),
-                loss=result.loss,
-                validation_loss=result.validation_loss,
-                learning_rate=result.learning_rate,
-                seconds=seconds,
-                events_per_second=result.events / seconds,
-                best=result.best,
-            )
-            self.history.append(record)
-            if progress is not None:
-                progress(record)
-            return stop.signal_name is None
-
-        return events.fit(self._trainer, bool(self.shuffle), lambda: stop.signal_name is None, epoch_done)
+    def _columns(self, arrays: tuple[Any, ...]) -> NDArray[np.float32]:
+        return np.asarray(self._trainer.probabilities(arrays, self._threads()))
 
     def predict_proba(self, data: Sequences | SequenceStream) -> NDArray[np.float32]:
         """Score events.
@@ -345,66 +137,11 @@ class LSTMClassifier:
         LSTMError
             The model is not trained.
         """
-        if self._trainer is None:
-            raise LSTMError("the model is not trained yet; call fit, or read one with load_model")
-        if not isinstance(data, Sequences):
-            parts = [self.predict_proba(chunk) for chunk in data]
-            return np.concatenate(parts) if parts else np.zeros((0, len(self.class_names)), dtype=np.float32)
-        self._check_features(data)
-        if len(data) == 0:
-            return np.zeros((0, len(self.class_names)), dtype=np.float32)
-        arrays = (data.values, data.offsets, data.event_values, None, None)
-        return np.asarray(self._trainer.probabilities(arrays, self._threads()))
+        return self.outputs(data)
 
     def predict(self, data: Sequences | SequenceStream) -> NDArray[np.int64]:
         """Return the most probable class of each event, as an index into `class_names`, shape (N,)."""
         return np.asarray(np.argmax(self.predict_proba(data), axis=1), dtype=np.int64)
-
-    def _check_features(self, data: Sequences) -> None:
-        for what in ("feature_names", "event_feature_names"):
-            found, expected = getattr(data, what), getattr(self, what)
-            if found == expected:
-                continue
-            missing = [name for name in expected if name not in found]
-            hint = (
-                f"; '{missing[0]}' is missing, {near_miss(missing[0], found)}"
-                if missing
-                else "; only the order differs"
-            )
-            raise InputError(
-                f"{data.source}: the events have {what} {', '.join(found) or 'none'}, the model was trained on "
-                f"{', '.join(expected) or 'none'}{hint if expected else ''}"
-            )
-
-    def save(self, path: str | os.PathLike[str], title: str = "LSTM") -> None:
-        """Write the model to a TMVA weights file; an earlier file is replaced only when the new one is on disk.
-
-        Parameters
-        ----------
-        path : path
-            The file; by TMVA's custom called ``<job>_<title>.weights.xml``.
-        title : str
-            The method's title in TMVA.
-
-        Raises
-        ------
-        LSTMError
-            The model is not trained.
-        OutputError
-            The file cannot be written; an earlier one is untouched.
-        """
-        from .model_document import document_of
-        from .model_file import write_model_file
-
-        if self._trainer is None:
-            raise LSTMError("the model is not trained yet, so there is nothing to save; call fit first")
-        if self._document is not None and dict(self._document.recipe[1]).get("Format") == "tmva":
-            raise OptionError(
-                "this model was trained in TMVA, and its file names TMVA's variables; copy the file instead"
-            )
-        # a model that was read is written as it was: it has no training data to make probes from
-        document = self._document if self._document is not None else document_of(self)
-        write_model_file(path, document, title=title)
 
 
 def load_model(path: str | os.PathLike[str], *, n_threads: int | None = None) -> LSTMClassifier:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
+from .architecture import ARCHITECTURE
 from .errors import OptionError, near_miss
 from .model_options import MODEL_OPTIONS, contradictions
 from .option_table import Option, expected_text
@@ -56,6 +57,12 @@ def _size(limit: str | int) -> str | int:
 def _zero_is_none(value: Any) -> Any:
     # TOML has no null
     return None if value == 0 and not isinstance(value, bool) else value
+
+
+def _dense(value: Any) -> Any:
+    if not ARCHITECTURE["dense"].accepts(value):
+        raise PydanticCustomError("out_of_range", "out of range")
+    return tuple(value)
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
@@ -138,6 +145,9 @@ class _ModelKeys(_Section):
         "Number of hidden units; a list for layers on top of each other.",
         "a whole number from 1 to 65535, or a list of such",
     )
+    dense: Annotated[tuple[str, ...], BeforeValidator(_dense)] = _key(
+        ARCHITECTURE["dense"].default, ARCHITECTURE["dense"].meaning, ARCHITECTURE["dense"].expected
+    )
     memory_limit: MemoryLimit = _key("1 GB", "Memory for the training itself.", "a size such as '1 GB', or bytes")
     clip_norm: Annotated[float | None, BeforeValidator(_zero_is_none)] = _key(
         1.0, "Largest norm of a gradient, longer ones are shortened; 0 for no limit.", "a number, at least 0", gt=0
@@ -186,6 +196,12 @@ class OutputConfig(_Section):
     )
     title: str = _key("LSTM", "Title of the method in the weights file.", "a name", min_length=1)
     plots: bool = _key(True, "Draw ROC, loss and overtraining.", "true or false")
+    history_file: str = _key(
+        "history.csv",
+        "Name of the table of all epochs: CSV, or a ROOT file with the TTree history.",
+        "a file name that ends in .csv or .root",
+        pattern=r".\.(csv|root)$",
+    )
     scored_file: str | None = _key(
         None,
         "Name of a ROOT file with the scores of all input entries.",
@@ -451,9 +467,10 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
     both = [name for name in _file_names(split.get("test_files")) if name in _file_names(reading.get("files"))]
     if both:
         yield f"{where('split', 'test_files')}: {_shown(both[0])} is among input.files; test on other files"
-    weights_file = output.get("weights_file")
-    if weights_file is not None and weights_file == output.get("scored_file"):
-        yield f"{where('output', 'scored_file')}: it is the same as weights_file; give it another name"
+    scored_file = output.get("scored_file")
+    for name in ("weights_file", "history_file"):
+        if scored_file is not None and scored_file == output.get(name):
+            yield f"{where('output', 'scored_file')}: it is the same as {name}; give it another name"
 
 
 def _file_names(files: Any) -> list[str]:

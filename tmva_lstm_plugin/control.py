@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,12 +13,50 @@ from .errors import OptionError
 from .option_table import COUNT, PART, POSITIVE, Option, count, part, positive
 from .recipe import parse_bytes
 
-__all__ = ["CONTROL", "contradictions"]
+__all__ = ["CONTROL", "MONITORS", "contradictions", "parse_seconds"]
+
+MONITORS = ("loss", "auc", "accuracy")
+_SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
 def _is_size(value: Any) -> bool:
     try:
         return parse_bytes(value) is not None
+    except OptionError:
+        return False
+
+
+def parse_seconds(time: float | str) -> float:
+    """Turn a time such as ``"90 min"`` or ``"2 h"`` into seconds.
+
+    Parameters
+    ----------
+    time : float or str
+        Seconds, or a number with a unit: s, min, h or d.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    OptionError
+        Not a positive time, or an unknown unit.
+    """
+    number = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", time) if isinstance(time, str) else None
+    if isinstance(time, str) and (number is None or number[2] not in _SECONDS):
+        raise OptionError(f"{time!r} is not a time; give seconds, or a number with one of the units s, min, h and d")
+    seconds = float(time) if number is None else float(number[1]) * _SECONDS[number[2]]
+    if not 0 < seconds < 1e10:
+        raise OptionError(f"{time!r} is not a time that a training can take; expected a number above 0")
+    return seconds
+
+
+def _is_time(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return False
+    try:
+        return parse_seconds(value) > 0
     except OptionError:
         return False
 
@@ -35,8 +74,18 @@ _TABLE = (
            default_text="all processors the process may use", core=False),
     Option("validation_fraction", float, part, PART, "Part of the training events that watches the training.",
            "ValidationSize", default=0.1, optional=False, core=False),
-    Option("patience", int, count, COUNT, "Stop when the validation loss has not improved for so many epochs.",
+    Option("patience", int, count, COUNT, "Stop when what is monitored has not improved for so many epochs.",
            "ConvergenceSteps", default_text="never"),
+    Option("monitor", MONITORS, bool, "", "Figure of the validation part that decides which weights are the best, and about "
+           "patience; auc: of several classes the mean over each against the rest.", "Monitor", default="loss", optional=False),
+    Option("max_time", object, _is_time, "a time such as '2 h' or '90 min', or seconds",
+           "Stop after the batch at which the training has taken so long; the best weights so far are kept.", "MaxTime",
+           default_text="no limit", core=False),
+    Option("checkpoint_epochs", int, count, COUNT, "Keep the state of the training in a file after every so many epochs.", "",
+           core=False),
+    Option("checkpoint_minutes", float, positive, POSITIVE,
+           "Keep the state of the training in a file whenever so many minutes have passed, within an epoch as well.", "",
+           default_text="10 where there is a file for it and no checkpoint_epochs", core=False),
     Option("shuffle", bool, bool, "", "Draw the events in a new order each epoch.", "", default=True, optional=False,
            core=False),
     Option("memory_limit", object, _is_size, "a size such as '1 GB', or bytes",
@@ -54,4 +103,10 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield (
             "patience",
             "stopping early needs validation events, and validation_fraction is 0; raise it, or drop patience",
+        )
+    monitor = values.get("monitor", "loss")
+    if monitor != "loss" and values.get("validation_fraction") == 0:
+        yield (
+            "monitor",
+            f"'{monitor}' is of validation events, and validation_fraction is 0; raise it, or drop monitor",
         )

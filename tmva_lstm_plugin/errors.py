@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "CheckpointError",
     "EngineError",
     "InputError",
     "LSTMError",
@@ -41,6 +42,10 @@ class OptionError(LSTMError, ValueError):
 
 class ModelFileError(LSTMError, ValueError):
     """A model file that is truncated, corrupt, or of another format."""
+
+
+class CheckpointError(LSTMError, ValueError):
+    """A checkpoint that is damaged, or of another training."""
 
 
 class OutputError(LSTMError, OSError):

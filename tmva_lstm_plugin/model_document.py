@@ -1,4 +1,4 @@
-"""From a trained `LSTMClassifier` to the core's model document, and back."""
+"""From a trained model to the core's model document, and back."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from typing import Any
 import numpy as np
 
 from . import __version__, _engine
-from .architecture import layer_widths
-from .classifier import _VOLATILE, History, LSTMClassifier
+from .architecture import dense_texts, layer_widths
+from .classifier import LSTMClassifier
 from .errors import ModelFileError, OptionError
+from .history import History
 from .model_options import MODEL_OPTIONS
 from .optimisation import OPTIMISATION
 from .preprocessing import FeatureSummary
 from .recipe import Recipe
+from .sequence_model import VOLATILE, SequenceModel
 
 __all__ = ["document_of", "model_of"]
 
+# Options that the document has a place for of its own.
+_OWN = ("cell", "peepholes", "coupled_gates", "bidirectional", "layer_norm")
 _UNSAID = {name for name, option in MODEL_OPTIONS.items() if option.default is None and name != "patience"}
 
 # A document's tree: (name, attributes, text, children).
 _Tree = tuple[str, list[tuple[str, str]], str, list[Any]]
 
 
-def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
+def document_of(model: SequenceModel) -> _engine.ModelDocument:
     """Return the document of a model that `fit` has trained.
 
     All that is volatile (date, host, versions, durations, threads) goes into its provenance; the rest is the same for the
@@ -36,10 +40,13 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
     prepared = model._prepared
     assert prepared is not None  # fit has set it
     document = _engine.ModelDocument()
-    document.task = "binary" if len(model.class_names) == 2 else "multiclass"
-    document.class_names = list(model.class_names)
+    document.task = model.task
+    document.class_names = list(model.output_names)
     *document.lower, document.hidden = layer_widths(model.hidden)
-    document.bidirectional = model.bidirectional
+    for name in _OWN:
+        setattr(document, name, getattr(model, name))
+    shape = model._layers()
+    document.pooling, document.flat_steps, document.dense = shape["pooling"], shape["flat_steps"], shape["dense"]
     expressions = {} if model.recipe is None else dict(model.recipe.features) | dict(model.recipe.event_features)
     document.features = _specs(model.feature_names, prepared.features, expressions)
     document.event_features = _specs(model.event_feature_names, prepared.event_features, expressions)
@@ -53,7 +60,7 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
             probes.values,
             probes.offsets,
             no_event_values if probes.event_values is None else probes.event_values,
-            model.predict_proba(probes),
+            model.outputs(probes),
         )
     recipe = "" if model.recipe is None else json.dumps(model.recipe.to_dict(), sort_keys=True)
     document.recipe = ("Recipe", [("Format", "json")] if recipe else [], recipe, [])
@@ -61,7 +68,7 @@ def document_of(model: LSTMClassifier) -> _engine.ModelDocument:
     # of how the weights moved, only what was asked for: the rest is off, or the default of the optimiser
     document.options = _attributes(
         "Options",
-        {k: v for k, v in parameters.items() if k not in _VOLATILE and (v is not None or k not in _UNSAID)},
+        {k: v for k, v in parameters.items() if k not in VOLATILE and (v is not None or k not in _UNSAID)},
     )
     columns: list[_Tree] = [
         ("Column", [("Name", name)], " ".join(repr(value) for value in values), [])
@@ -95,7 +102,7 @@ def _attributes(name: str, values: dict[str, Any]) -> _Tree:
     return name, [(key, str(value)) for key, value in values.items()], "", []
 
 
-def _provenance(model: LSTMClassifier) -> dict[str, Any]:
+def _provenance(model: SequenceModel) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
@@ -106,6 +113,11 @@ def _provenance(model: LSTMClassifier) -> dict[str, Any]:
         "instruction_set": _engine.instruction_set(),
         "n_threads": model._threads(),
         "memory_limit": model.memory_limit,
+        **{
+            name: value
+            for name in VOLATILE
+            if name.startswith(("max", "check")) and (value := getattr(model, name)) is not None
+        },
         **{key: f"{value:.6g}" for key, value in model._timing.items()},
     }
 
@@ -125,14 +137,18 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
         )
     model = LSTMClassifier(n_threads=n_threads)
     model.hidden = (*document.lower, document.hidden) if document.lower else document.hidden
-    model.bidirectional = document.bidirectional
+    for name in _OWN:
+        setattr(model, name, getattr(document, name))
+    model.pooling = "flat" if document.flat_steps else document.pooling
+    model._flat_steps = document.flat_steps
+    model.dense = dense_texts(document.dense)
     model.feature_names = tuple(f.name for f in document.features)
     model.event_feature_names = tuple(f.name for f in document.event_features)
     model.class_names = tuple(document.class_names)
     try:
         options = dict(document.options[1])
         for name, default in model.get_params().items():
-            if name in options and name not in (*_VOLATILE, "hidden", "bidirectional"):
+            if name in options and name not in (*VOLATILE, *_OWN, "hidden", "pooling", "dense"):
                 setattr(model, name, _value(options[name], default))
         # files of earlier versions have a momentum with every optimiser
         if model.momentum is not None and model.optimizer not in OPTIMISATION["momentum"].optimizers:
@@ -166,8 +182,6 @@ def model_of(document: _engine.ModelDocument, path: str, *, n_threads: int | Non
             collect(document.event_features, "mean"),
             collect(document.event_features, "scale"),
         ),
-        flat_steps=document.flat_steps,
-        dense=document.dense,
         loss=document.loss,
     )
     model._trainer.parameters = document.parameters

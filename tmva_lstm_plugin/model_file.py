@@ -236,13 +236,18 @@ def _steps(document: _engine.ModelDocument) -> int:
 def _tmva_options(document: _engine.ModelDocument) -> list[tuple[str, str]]:
     """Return what one would book; TMVA's Reader parses it, and refuses what the method does not know."""
     n_steps, n_features = _steps(document), len(document.features)
-    widths, cell = [*document.lower, document.hidden], "BILSTM" if document.bidirectional else "LSTM"
+    widths, cell = [*document.lower, document.hidden], ("BI" if document.bidirectional else "") + document.cell.upper()
+    variants = {"PEEPHOLES": document.peepholes, "COUPLED": document.coupled_gates, "LNORM": document.layer_norm}
+    words = "".join(f"|{word}" for word, on in variants.items() if on)
+    pools = document.pooling != "last"
     inputs = [n_features, *(width * (1 + document.bidirectional) for width in document.lower)]
-    returns = [1] * len(document.lower) + [int(document.flat_steps > 0)]
+    returns = [1] * len(document.lower) + [int(document.flat_steps > 0 or pools)]
     layers = [
-        f"{cell}|{H}|{D}|{n_steps}|0|{all_steps}" for H, D, all_steps in zip(widths, inputs, returns, strict=True)
+        f"{cell}|{H}|{D}|{n_steps}|0|{all_steps}{words}"
+        for H, D, all_steps in zip(widths, inputs, returns, strict=True)
     ]
     layers += ["RESHAPE|FLAT"] if document.flat_steps else []
+    layers += [f"POOL|{document.pooling.upper()}"] if pools else []
     layers += [f"DENSE|{width}|{activation}" for width, activation in document.dense]
     return [
         ("InputLayout", f"{n_steps}|{n_features}"),

@@ -146,7 +146,10 @@ def plot_loss(history: Any) -> Figure:
     known = np.isfinite(validation)
     if known.any():
         axes.plot(epoch[known], validation[known], color=_BACKGROUND, label="validation", marker="s", markersize=size)
+        # of a history that monitors something else, the epoch whose weights were kept
+        kept = getattr(history, "best_epoch", None)
         best = int(np.nanargmin(np.where(known, validation, np.nan)))
+        best = int(np.flatnonzero(epoch == kept)[0]) if kept in epoch else best
         label = f"best epoch {epoch[best]:.0f}: {validation[best]:.4g}"
         axes.axvline(epoch[best], color=_GREY, linestyle="--", linewidth=1, zorder=0, label=label)
     axes.set_xlabel("epoch")

@@ -29,6 +29,8 @@ def _numbers(record: EpochRecord) -> str:
     parts = [f"loss {record.loss:.4f}"]
     if record.validation_loss is not None and not math.isnan(record.validation_loss):
         parts.append(f"validation {record.validation_loss:.4f}")
+    if record.monitor != "loss":
+        parts.append(f"{record.monitor} {record.monitored:.4f}")
     parts.append(f"rate {record.learning_rate:.3g}")
     parts.append(f"{record.events_per_second:.0f} events/s")
     return "  ".join(parts)

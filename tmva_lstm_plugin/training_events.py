@@ -148,6 +148,10 @@ def _probes(events: Sequences, have: Sequences | None) -> Sequences:
     return taken if have is None else Sequences.concatenate([have, taken])
 
 
+def _not_looked_at(events: Sequences) -> None:
+    """Do nothing."""
+
+
 class MemoryEvents:
     """Events that are all in memory.
 
@@ -169,9 +173,10 @@ class MemoryEvents:
             events.labels, weights, events.lengths, events.class_names, events.source, fraction=fraction, seed=seed
         )
 
-    def prepare(self, check: Callable[[], None]) -> Prepared:
-        """Fit the standardisation and choose the probes; `check` may raise to stop."""
+    def prepare(self, check: Callable[[], None], seen: Callable[[Sequences], None] = _not_looked_at) -> Prepared:
+        """Fit the standardisation and choose the probes; `check` may raise to stop, `seen` is called with all events."""
         check()
+        seen(self.events)
         roles = self._roles
         fit = StandardisationFit(self.events.n_features, self.events.n_event_features)
         fit.add(self.events, roles.trains)
@@ -185,11 +190,13 @@ class MemoryEvents:
         entries = self.events.entries
         return int(self.events.lengths[longest]), longest if entries is None else int(entries[longest])
 
-    def fit(self, trainer: Any, shuffle: bool, keep_going: Any, epoch_done: Any) -> str:
+    def fit(
+        self, trainer: Any, shuffle: bool, keep_going: Any, epoch_done: Any, control: dict[str, Any] | None = None
+    ) -> str:
         """Run the core's training loop."""
         train, validate = np.flatnonzero(self._roles.trains), np.flatnonzero(self._roles.validates)
         arrays = as_arrays(self.events, use_weights=self.use_weights)
-        return str(trainer.fit_memory(arrays, train, validate, shuffle, keep_going, epoch_done))
+        return str(trainer.fit_memory(arrays, train, validate, shuffle, keep_going, epoch_done, control or {}))
 
 
 class StreamEvents:
@@ -268,13 +275,14 @@ class StreamEvents:
         self._validation: Sequences | None = None
         self._portions: Iterator[tuple[tuple[Any, ...], NDArray[np.int64]]] = iter(())
 
-    def prepare(self, check: Callable[[], None]) -> Prepared:
-        """Fit the standardisation, keep the validation part and choose the probes; `check` may raise to stop."""
+    def prepare(self, check: Callable[[], None], seen: Callable[[Sequences], None] = _not_looked_at) -> Prepared:
+        """Fit the standardisation, keep the validation part and choose the probes; `seen` is called with each chunk."""
         fit: StandardisationFit | None = None
         probes: Sequences | None = None
         validation = []
         for i, chunk in enumerate(self.stream):
             check()
+            seen(chunk)
             fit = fit or StandardisationFit(chunk.n_features, chunk.n_event_features)
             part = slice(self._first[i], self._first[i + 1])
             fit.add(chunk, self._roles.trains[part])
@@ -293,7 +301,9 @@ class StreamEvents:
         """Return the steps of the longest sequence of all events, and its entry."""
         return self._longest
 
-    def fit(self, trainer: Any, shuffle: bool, keep_going: Any, epoch_done: Any) -> str:
+    def fit(
+        self, trainer: Any, shuffle: bool, keep_going: Any, epoch_done: Any, control: dict[str, Any] | None = None
+    ) -> str:
         """Run the core's training loop, reading ahead while it computes."""
         self._shuffle = shuffle
         validation = None
@@ -301,7 +311,7 @@ class StreamEvents:
             validation = as_arrays(self._validation, use_weights=self.use_weights)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tmva-lstm-read")
         try:
-            return str(trainer.fit_source(self, validation, keep_going, epoch_done))
+            return str(trainer.fit_source(self, validation, keep_going, epoch_done, control or {}))
         finally:
             self._portions = iter(())
             self._reader.shutdown(cancel_futures=True)

@@ -271,7 +271,10 @@ def watched(events: Iterable[Sequences], progress: Callable[[int, int], None], n
 
 
 def fit(
-    model: LSTMClassifier, events: Sequences | SequenceStream, progress: Callable[[EpochRecord], object]
+    model: LSTMClassifier,
+    events: Sequences | SequenceStream,
+    progress: Callable[[EpochRecord], object],
+    **more: Any,
 ) -> tuple[float, float]:
     """Train, and say how fast it went.
 
@@ -283,6 +286,8 @@ def fit(
         The training part.
     progress : callable
         Called with an EpochRecord after each epoch.
+    **more
+        Further keywords of the model's ``fit``: `checkpoint`, `resume`.
 
     Returns
     -------
@@ -300,7 +305,7 @@ def fit(
         progress(record)
 
     start = time.perf_counter()
-    model.fit(events, progress=note)
+    model.fit(events, progress=note, **more)
     return time.perf_counter() - start, n_events / seconds if seconds > 0 else 0.0
 
 

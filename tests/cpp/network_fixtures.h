@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -33,6 +34,38 @@ inline NetworkShape stacked(std::vector<std::size_t> lower, NetworkShape s, bool
 {
    s.lower = std::move(lower);
    s.bidirectional = bidirectional;
+   return s;
+}
+
+/// With something else changed.
+template <class F>
+NetworkShape changed(NetworkShape s, F change)
+{
+   change(s);
+   return s;
+}
+
+inline NetworkShape with_cell(CellKind kind, NetworkShape s, bool peepholes = false, bool coupled = false)
+{
+   s.cell = {kind, peepholes, coupled};
+   return s;
+}
+
+inline NetworkShape pooled(Pooling pooling, NetworkShape s)
+{
+   s.pooling = pooling;
+   return s;
+}
+
+inline NetworkShape normalised(NetworkShape s)
+{
+   s.layer_norm = true;
+   return s;
+}
+
+inline NetworkShape of_every_step(NetworkShape s)
+{
+   s.every_step = true;
    return s;
 }
 
@@ -69,7 +102,8 @@ struct Events {
       for (std::size_t n = 0; n < N; ++n) {
          const std::size_t length = length_of(n, random);
          offsets.push_back(offsets.back() + static_cast<std::int64_t>(length));
-         labels.push_back(static_cast<std::int32_t>(random() % s.classes()));
+         for (std::size_t row = 0; row < (s.every_step ? length : 1); ++row)
+            labels.push_back(s.every_step && random() % 4 == 0 ? -1 : static_cast<std::int32_t>(random() % s.classes()));
          weights.push_back(n % 5 == 3 ? 0 : normal(random) + 0.5);
       }
       const auto steps = static_cast<std::size_t>(offsets.back());
@@ -78,8 +112,8 @@ struct Events {
       for (std::size_t n = 0; n < N * s.E; ++n)
          event_values.push_back(static_cast<T>(normal(random)));
       if (s.loss == Loss::MeanSquaredError)
-         for (std::size_t n = 0; n < N * s.K; ++n)
-            targets.push_back(static_cast<T>(normal(random)));
+         for (std::size_t n = 0; n < labels.size() * s.K; ++n)
+            targets.push_back(labels[n / s.K] < 0 ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(normal(random)));
    }
 
    LabelledView<T> view() const
@@ -88,7 +122,7 @@ struct Events {
       view.values = values.data();
       view.offsets = offsets.data();
       view.event_values = event_values.data();
-      view.N = labels.size();
+      view.N = weights.size();
       view.D = shape.D;
       view.E = shape.E;
       view.labels = targets.empty() ? labels.data() : nullptr;
@@ -139,6 +173,51 @@ inline const std::vector<NetworkShape> kShapes = {
    stacked({}, make_shape(2, 0, 3, 3, 8), true),
    stacked({4, 5}, make_shape(3, 2, 3, 2), true),
    stacked({3}, make_shape(2, 1, 5, 1, 9, {{4, Activation::Sigmoid}}), true),
+   // other cells
+   with_cell(CellKind::Gru, make_shape(3, 1, 5, 1)),
+   with_cell(CellKind::Rnn, make_shape(2, 1, 3, 3)),
+   with_cell(CellKind::Rnn, stacked({3}, make_shape(1, 0, 5, 1, 7))),
+   with_cell(CellKind::Lstm, make_shape(3, 2, 5, 2), true),
+   with_cell(CellKind::Lstm, make_shape(3, 0, 5, 1), false, true),
+   with_cell(CellKind::Lstm, stacked({3}, make_shape(2, 1, 4, 1), true), true, true),
+   with_cell(CellKind::Gru, stacked({4, 3}, make_shape(3, 2, 3, 2), true)),
+   // one vector out of all states
+   pooled(Pooling::Mean, make_shape(3, 1, 5, 1)),
+   pooled(Pooling::Max, stacked({3}, make_shape(2, 0, 5, 3))),
+   pooled(Pooling::Attention, make_shape(3, 2, 5, 1)),
+   pooled(Pooling::Attention, with_cell(CellKind::Gru, stacked({2}, make_shape(2, 1, 3, 3, 0, {{4, Activation::Tanh}}), true))),
+   pooled(Pooling::Mean, stacked({}, make_shape(2, 0, 3, 1), true)),
+   pooled(Pooling::Max, stacked({}, make_shape(2, 1, 3, 2), true)),
+   // normalised
+   normalised(make_shape(3, 2, 5, 1)),
+   normalised(stacked({4, 6}, make_shape(3, 2, 5, 3))),
+   normalised(stacked({4}, make_shape(3, 2, 3, 1, 9), true)),
+   normalised(pooled(Pooling::Attention, with_cell(CellKind::Rnn, stacked({4}, make_shape(3, 2, 5, 1))))),
+   // outputs of every step
+   of_every_step(make_shape(3, 2, 5, 1)),
+   of_every_step(stacked({4}, make_shape(3, 0, 5, 3, 0, {{4, Activation::Tanh}}), true)),
+   of_every_step(normalised(with_cell(CellKind::Gru, make_shape(3, 1, 4, 2, 0, {}, Loss::MeanSquaredError)))),
 };
+
+/// Some of these with dropout.
+inline std::vector<NetworkShape> dropping_shapes()
+{
+   const auto dropping = [](DropRates rates, NetworkShape s) {
+      s.drop = rates;
+      return s;
+   };
+   const DropRates all{0.3, 0.4, 0.5};
+   return {
+      dropping({0.5, 0, 0}, make_shape(4, 1, 5, 1)),
+      dropping({0, 0.5, 0}, make_shape(3, 1, 6, 1)),
+      dropping({0, 0, 0.5}, make_shape(3, 1, 6, 2)),
+      dropping(all, stacked({5, 6}, make_shape(3, 2, 5, 3))),
+      dropping(all, stacked({4}, make_shape(3, 2, 3, 1, 9), true)),
+      dropping(all, normalised(with_cell(CellKind::Gru, stacked({4}, make_shape(3, 2, 5, 1), true)))),
+      dropping(all, with_cell(CellKind::Rnn, pooled(Pooling::Attention, make_shape(3, 2, 5, 1)))),
+      dropping(all, with_cell(CellKind::Lstm, pooled(Pooling::Max, make_shape(3, 2, 5, 1)), true)),
+      dropping(all, of_every_step(make_shape(3, 2, 5, 2))),
+   };
+}
 
 } // namespace tmva_lstm

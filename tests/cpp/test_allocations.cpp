@@ -68,6 +68,10 @@ std::vector<NetworkShape> shapes()
       make_shape(3, 2, 9, 3, kLongest, {{5, Activation::Relu}, {11, Activation::Linear}}),
       stacked({7, 5, 11}, make_shape(3, 2, 9, 3)),
       stacked({7, 5}, make_shape(3, 2, 9, 3, kLongest), true),
+      normalised(pooled(Pooling::Attention, with_cell(CellKind::Gru, stacked({7}, make_shape(3, 2, 9, 3), true)))),
+      changed(stacked({7}, make_shape(3, 2, 9, 3)), [](NetworkShape &s) { s.drop = {0.2, 0.3, 0.4}; }),
+      pooled(Pooling::Max, with_cell(CellKind::Lstm, make_shape(3, 2, 9, 1), true, true)),
+      of_every_step(with_cell(CellKind::Rnn, make_shape(3, 2, 9, 3))),
       make_shape(3, 0, 80, 1), // its weights are rearranged by two threads, its optimiser's step is cut in parts
    };
 }
@@ -186,7 +190,7 @@ TEST(scoring_takes_no_memory)
          Trainer<float> trainer = make_trainer(shape, n_threads);
          WorkLimits limits;
          limits.n_threads = n_threads;
-         std::vector<float> logits(kBatch * shape.K);
+         std::vector<float> logits(kBatch * kLongest * shape.K);
          const long found = after_the_first(batches, [&](const std::vector<std::int64_t> &batch) {
             trainer.network().logits(events.view(), batch.data(), batch.size(), limits, logits.data());
          });

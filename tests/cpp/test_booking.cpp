@@ -15,9 +15,13 @@
 
 using namespace tmva_lstm_tmva;
 using tmva_lstm::Activation;
+using tmva_lstm::CellKind;
+using tmva_lstm::DropRates;
 using tmva_lstm::Initialisation;
 using tmva_lstm::Loss;
+using tmva_lstm::NetworkShape;
 using tmva_lstm::OptimizerKind;
+using tmva_lstm::Pooling;
 
 namespace {
 
@@ -101,7 +105,7 @@ TEST(phases_penalties_losses_and_initialisations)
 
 TEST(all_that_is_wrong_is_said_at_once)
 {
-   BookingStrings s = strings("5|3", "LSTM|0|4|6|1|0,DENSE|TANHH,LINEAR", "LearnRate=1,BatchSize=0,DropConfig=0.5,Optimizer=ADAMM");
+   BookingStrings s = strings("5|3", "LSTM|0|4|6|1|0,DENSE|TANHH,LINEAR", "LearnRate=1,BatchSize=0,DropConfig=0.5+1,Optimizer=ADAMM");
    s.architecture = "GPU";
    s.validation_size = "120%";
    s.weight_initialization = "XAVIRE";
@@ -109,7 +113,7 @@ TEST(all_that_is_wrong_is_said_at_once)
    const std::string text = complaint(s);
    for (const char *part : {"rememberState=1 is not offered", "'TANHH' is no layer, activation or width; did you mean 'TANH'?",
                             "unknown key 'LearnRate'; did you mean 'LearningRate'?", "BatchSize=0, expected a whole number",
-                            "dropout is not offered", "did you mean 'ADAM'?", "Architecture=GPU is not offered", "ValidationSize=120%",
+                            "DropConfig=0.5+1: found '1', expected numbers from 0 to less than 1", "did you mean 'ADAM'?", "Architecture=GPU is not offered", "ValidationSize=120%",
                             "did you mean 'XAVIER'?", "RandomSeed=-3"})
       CHECK(has(text, part));
 }
@@ -124,25 +128,55 @@ TEST(stacked_and_bidirectional_layers)
    CHECK((both.network.lower == std::vector<std::size_t>{8, 4}) && both.network.H == 2 && both.network.bidirectional);
    CHECK(both.network.flat_steps == 5 && both.network.states() == 4);
    const auto complaint_of = [](const std::string &layout) { return complaint(strings("5|3", layout)); };
-   CHECK(has(complaint_of("LSTM|8,LSTM|6,LINEAR"), "LSTM layer 2 needs all steps of the one below, which returns its last"));
-   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|3,LINEAR"), "LSTM layer 2 has 3 input features, the one below gives 8"));
-   CHECK(has(complaint_of("BILSTM|8|3|5|0|1,BILSTM|6|8,LINEAR"), "LSTM layer 2 has 8 input features, the one below gives 16"));
-   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|8|4,LINEAR"), "LSTM layer 2 has 4 steps, the one below has 5"));
+   CHECK(has(complaint_of("LSTM|8,LSTM|6,LINEAR"), "recurrent layer 2 needs all steps of the one below, which returns its last"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|3,LINEAR"), "recurrent layer 2 has 3 input features, the one below gives 8"));
+   CHECK(has(complaint_of("BILSTM|8|3|5|0|1,BILSTM|6|8,LINEAR"), "recurrent layer 2 has 8 input features, the one below gives 16"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|8|4,LINEAR"), "recurrent layer 2 has 4 steps, the one below has 5"));
    CHECK(has(complaint_of("LSTM|8|3|5|0|1,BILSTM|6,LINEAR"),
-             "LSTM layer 2 goes through time in both directions, the first one in one; all are LSTM or all are BILSTM"));
-   CHECK(has(complaint_of("BILSTM|8|3|5|0|1,LSTM|6,LINEAR"), "in one direction, the first one in both"));
-   CHECK(has(complaint_of("LSTM|8,DENSE|4|TANH,LSTM|6,LINEAR"), "LSTM as layer 3 stands behind other layers; LSTM layers come first"));
+             "recurrent layer 2 is a BILSTM, the first one a LSTM; all have to be the same"));
+   CHECK(has(complaint_of("BILSTM|8|3|5|0|1,LSTM|6,LINEAR"), "recurrent layer 2 is a LSTM, the first one a BILSTM"));
+   CHECK(has(complaint_of("LSTM|8,DENSE|4|TANH,LSTM|6,LINEAR"), "LSTM as layer 3 stands behind other layers; recurrent layers come first"));
    CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|6|8|5|0|1,LINEAR"), "returns all steps"));
-   CHECK(has(complaint_of("LSTM|8|3|5|0|1,GRU|6,LINEAR"), "GRU as layer 2 is not offered here; LSTM and dense layers are"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,GRU|6,LINEAR"), "recurrent layer 2 is a GRU, the first one a LSTM"));
    CHECK(has(complaint_of("LSTM|8|3|5|0|1,LSTM|0,LINEAR"), "the LSTM needs a state size of at least 1"));
    CHECK(has(complaint_of("BILSTN|8,LINEAR"), "did you mean 'BILSTM'?"));
+}
+
+TEST(other_cells_variants_pooling_and_dropout)
+{
+   const auto network = [](const std::string &layout) {
+      return understand(strings("5|3", layout), {15, 0, 0}, Task::Binary, 2).network;
+   };
+   const NetworkShape gru = network("BIGRU|8|3|5|0|1,BIGRU|6|16|5|0|1|1,POOL|MEAN,LINEAR");
+   CHECK(gru.cell.kind == CellKind::Gru && gru.bidirectional && gru.pooling == Pooling::Mean && gru.flat_steps == 0);
+   CHECK(gru.lower == std::vector<std::size_t>{8});
+   CHECK(network("RNN|8,LINEAR").cell.kind == CellKind::Rnn);
+   const NetworkShape lstm = network("LSTM|8|3|5|0|1|Peepholes|COUPLED,LSTM|4|0|0|0|1|LNORM,POOL|ATTENTION,LINEAR");
+   CHECK(lstm.cell.peepholes && lstm.cell.coupled && lstm.layer_norm && lstm.pooling == Pooling::Attention);
+   const auto complaint_of = [](const std::string &layout) { return complaint(strings("5|3", layout)); };
+   CHECK(has(complaint_of("GRU|8|3|5|0|0|0,LINEAR"), "resetGateAfter=0 is not offered"));
+   CHECK(has(complaint_of("GRU|8|PEEPHOLES,LINEAR"), "PEEPHOLES belongs to an LSTM; a GRU has none"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1|1,LINEAR"), "has 6 numbers"));
+   CHECK(has(complaint_of("LSTM|8,POOL|MAX,LINEAR"), "POOL needs all steps of the LSTM, which returns its last"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,POOL|MEEN,LINEAR"), "did you mean 'MEAN'?"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,RESHAPE|FLAT,POOL|MAX,LINEAR"), "POOL|MAX stands behind RESHAPE|FLAT"));
+   CHECK(has(complaint_of("LSTM|8|3|5|0|1,DENSE|4|TANH,POOL|MAX,LINEAR"), "POOL|MAX stands behind dense layers"));
+
+   const auto drop = [](const std::string &strategy) {
+      return understand(strings("5|3", "LSTM|8", strategy), {15, 0, 0}, Task::Binary, 2).phases.at(0).drop;
+   };
+   const DropRates rates = drop("DropConfig=0.1+0.3+0.3,RecurrentDropout=0.2");
+   CHECK(rates.input == 0.1 && rates.output == 0.3 && rates.state == 0.2);
+   CHECK(drop("DropConfig=0.1").output == 0 && !drop("DropConfig=0.0+0.0").any());
+   CHECK(has(complaint(strings("5|3", "LSTM|8", "DropConfig=0.1+0.3+0.4")), "all recurrent layers drop the same part"));
+   CHECK(has(complaint(strings("5|3", "LSTM|8", "RecurrentDropout=1")), "RecurrentDropout=1, expected a number from 0"));
 }
 
 TEST(single_complaints)
 {
    CHECK(has(complaint(strings("5|4")), "asks for 20 variables, but 15 are declared"));
    CHECK(has(complaint(strings("five|3")), "expected T|D"));
-   CHECK(has(complaint(strings("5|3", "GRU|10|3|5|0|1")), "GRU layers are not offered here"));
+   CHECK(has(complaint(strings("5|3", "CONV|10|3|5|0|1")), "CONV layers are not offered here"));
    CHECK(has(complaint(strings("5|3", "LSTM|10,CONV|3|3|3|1|1|1|1|RELU,LINEAR")), "CONV as layer 2 is not offered"));
    CHECK(has(complaint(strings("5|3", "LSTM|10|3|5|0|1,LINEAR")), "RESHAPE|FLAT has to follow"));
    CHECK(has(complaint(strings("5|3", "LSTM|10|4|6,LINEAR")), "the LSTM has 6 steps, InputLayout has 5"));
@@ -151,6 +185,27 @@ TEST(single_complaints)
    CHECK(has(complaint(strings("5|3", "DENSE|10|TANH,LINEAR")), "expected LSTM|H|D|T|0|1"));
    CHECK(has(complaint(strings("5|3", "", "BatchSize")), "'BatchSize' has no value"));
    CHECK(complaint(strings("5|3", "LSTM|10|3|5|0|0,DENSE|RELU|8,DENSE|1|LINEAR")) == "none");
+}
+
+TEST(time_and_what_is_monitored)
+{
+   BookingStrings s = strings("5|3", "", "Monitor=AUC|Monitor=AUC,LearningRate=1e-4");
+   const std::pair<const char *, double> kTimes[] = {{"90", 90}, {"30s", 30}, {"1.5min", 90}, {"2 h", 7200}, {"1d", 86400}};
+   for (const auto &[text, seconds] : kTimes) {
+      s.max_time = text;
+      CHECK(understand(s, {15, 0, 0}, Task::Binary, 2).max_seconds == seconds);
+   }
+   for (const char *wrong : {"soon", "h", "-1s", "0", "2 hours"}) {
+      s.max_time = wrong;
+      CHECK(complaint(s).find(std::string("MaxTime=") + wrong + ": expected a time such as 2h or 90min") != std::string::npos);
+   }
+   s.max_time = "";
+   CHECK(understand(s, {15, 0, 0}, Task::Binary, 2).max_seconds == std::numeric_limits<double>::infinity());
+   CHECK(complaint(s, {15, 0, 0}, Task::Regression).find("Monitor=AUC is of classes, and a regression has none") != std::string::npos);
+   s.validation_size = "0";
+   CHECK(complaint(s).find("Monitor=AUC is of validation events, and ValidationSize is 0") != std::string::npos);
+   s = strings("5|3", "", "Monitor=AUC|LearningRate=1e-4");
+   CHECK(complaint(s).find("phase 2: Monitor=LOSS where the first phase has AUC") != std::string::npos);
 }
 
 TEST(sequences_are_cut_out_of_events)

@@ -134,8 +134,8 @@ struct Result {
    Result(Network<T> &network, const Events<T> &events, const WorkLimits &limits)
       : gradient(network.shape().parameters(), T(7))
    {
-      const auto batch = everything(events.labels.size());
-      sum = network.gradient(events.view(), batch.data(), batch.size(), 1.5, limits, gradient.data());
+      const auto batch = everything(events.weights.size());
+      sum = network.gradient(events.view(), batch.data(), batch.size(), 1.5, limits, gradient.data(), {2, 3});
    }
    bool operator==(const Result &other) const
    {
@@ -170,13 +170,23 @@ const std::vector<NetworkShape> kLayouts = {
    make_shape(2, 0, 3, 3, 41),
    stacked({4}, make_shape(3, 1, 5, 1)),
    stacked({5, 2, 7}, make_shape(2, 0, 3, 3, 41)),
+   with_cell(CellKind::Rnn, make_shape(1, 0, 2, 1)),
+   with_cell(CellKind::Lstm, pooled(Pooling::Max, make_shape(3, 2, 5, 1)), true, true),
+   normalised(pooled(Pooling::Attention, with_cell(CellKind::Gru, stacked({4}, make_shape(3, 1, 5, 2))))),
+   normalised(of_every_step(stacked({4}, make_shape(3, 1, 5, 2)))),
+   changed(normalised(pooled(Pooling::Mean, stacked({4}, make_shape(3, 1, 5, 2)))),
+           [](NetworkShape &s) { s.drop = {0.2, 0.3, 0.4}; }),
+   changed(make_shape(3, 1, 5, 2), [](NetworkShape &s) { s.drop = {0.2, 0.3, 0.4}; }),
 };
 
 } // namespace
 
 TEST(a_block_is_cut_so_that_it_fits)
 {
-   for (const StackShape &s : std::vector<StackShape>{{1, {1}}, {8, {128}}, {100, {2}}, {8, {64, 64}}, {3, {5, 2, 9}}}) {
+   std::vector<StackShape> shapes{{1, {1}}, {8, {128}}, {100, {2}}, {8, {64, 64}}, {3, {5, 2, 9}}};
+   for (const std::size_t each : {7, 9}) // a simple RNN, whose steps are the cheapest beside a checkpoint; and all there is
+      shapes.push_back(kLayouts[each].stack());
+   for (const StackShape &s : shapes) {
       check_all_cuts<float>(s);
       check_all_cuts<double>(s);
    }

@@ -111,6 +111,10 @@ TEST(names_have_near_misses_and_numbers_ranges)
    bad("Shedule=COSINE", {"unknown key 'Shedule'; did you mean 'Schedule'?"});
    bad("RMSPROP_roh=0.9", {"did you mean 'RMSPROP_rho'?"});
    bad("LearningRate=0", {"LearningRate=0, expected a number above 0"});
+   CHECK(good("Monitor=AUC").monitor == tmva_lstm::Monitor::Auc);
+   CHECK(good("monitor=accuracy").monitor == tmva_lstm::Monitor::Accuracy);
+   CHECK(good("Monitor=Loss").monitor == tmva_lstm::Monitor::Loss);
+   bad("Monitor=ROC", {"Monitor=ROC is unknown"});
    bad("EmaDecay=1", {"EmaDecay=1, expected a number from 0 to less than 1"});
    bad("EmaDecay=-0.1", {"expected a number from 0 to less than 1"});
    bad("ClipValue=-1", {"ClipValue=-1, expected a number of at least 0"});

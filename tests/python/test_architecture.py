@@ -25,11 +25,11 @@ STAGES = {
     ),
     "toys": "_toys testing",
     "options": "option_table architecture control event_options optimisation model_options tmva_options option_listing",
-    "training": "preprocessing history interruption lstm training_events classifier",
+    "training": "preprocessing history interruption callbacks checkpoint fitting lstm training_events sequence_model classifier",
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
-    "results": "separation evaluation plots scoring",
+    "results": "history_files separation evaluation plots scoring",
     "studies": "study_figures cross_validation",
     "commands": "config progress training_run demo demo_factory cli",
 }

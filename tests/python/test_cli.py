@@ -120,7 +120,7 @@ def test_train_from_a_file_with_an_override(data, tmp_path):
     model = load_model(tmp_path / "out" / "lstm.weights.xml")
     assert (model.class_names, model.feature_names) == (("noise", "bump"), ("first",))
     assert read_model_file(tmp_path / "out" / "lstm.weights.xml")[1] == "MINE"
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["lstm.weights.xml"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "lstm.weights.xml"]
     run("train", "--config", config, "--epochs", 1)
     result = run("train", config, "--config", config, code=2)
     assert "found 2 configuration files" in result.stderr
@@ -147,7 +147,7 @@ def test_without_a_test_part_only_the_loss_is_drawn(data, tmp_path):
     output = run("train", data / "a.root", *READ, *options).output
     assert "testing" not in output
     assert "AUC" not in output
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["loss.pdf", "loss.png", "lstm.weights.xml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["history.csv", "loss.pdf", "loss.png", "lstm.weights.xml"]
 
 
 def test_an_unwritable_folder_is_found_before_training(data, tmp_path):

@@ -16,7 +16,7 @@ import pytest
 from tmva_lstm_plugin.progress import EntryProgress, LineProgress, TerminalProgress, make_progress
 
 
-def record(epoch=3, epochs=15, loss=0.12341, validation=0.13009, best=True):
+def record(epoch=3, epochs=15, loss=0.12341, validation=0.13009, best=True, monitor="loss", monitored=math.nan):
     """One epoch's figures, with the fields of EpochRecord."""
     return SimpleNamespace(
         epoch=epoch,
@@ -27,6 +27,8 @@ def record(epoch=3, epochs=15, loss=0.12341, validation=0.13009, best=True):
         seconds=0.5,
         events_per_second=12345.4,
         best=best,
+        monitor=monitor,
+        monitored=monitored,
     )
 
 
@@ -90,6 +92,12 @@ def test_entries_are_told_by_lines_at_intervals():
     assert quiet.getvalue() == ""
 
 
+def test_what_is_monitored_is_shown():
+    stream = io.StringIO()
+    LineProgress(stream)(record(monitor="auc", monitored=0.98765))
+    assert "validation 0.1301  auc 0.9877  rate 0.003" in stream.getvalue()
+
+
 CODE = """
 from types import SimpleNamespace
 from tmva_lstm_plugin.progress import EntryProgress, make_progress
@@ -98,7 +106,7 @@ with EntryProgress("reading it") as progress:
 with make_progress(title="training it") as progress:
     for epoch in (1, 2):
         progress(SimpleNamespace(epoch=epoch, epochs=2, loss=0.5, validation_loss=0.25, seconds=1.0,
-                                 events_per_second=321.0, learning_rate=3e-3, best=True))
+                                 events_per_second=321.0, learning_rate=3e-3, best=True, monitor="loss"))
 """
 
 

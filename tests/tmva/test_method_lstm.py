@@ -204,6 +204,10 @@ def test_regression(folder):
         "LSTM|5,DENSE|4|SOFTSIGN,LINEAR",
         "LSTM|4|3|5|0|1,LSTM|5,LINEAR",
         "BILSTM|4|3|5|0|1,BILSTM|3|8|5|0|1,RESHAPE|FLAT,DENSE|4|TANH,LINEAR",
+        "GRU|4|3|5|0|1,GRU|3|4|5|0|1,POOL|MAX,LINEAR",
+        "BIRNN|4|3|5|0|1,BIRNN|3|8|5|0|1|LNORM,POOL|ATTENTION,DENSE|4|TANH,LINEAR",
+        "LSTM|4|3|5|0|0|PEEPHOLES|LNORM,LINEAR",
+        "BILSTM|4|3|5|0|1|PEEPHOLES|COUPLED,POOL|MEAN,LINEAR",
     ],
 )
 def test_class_file_compiles_and_agrees_with_the_reader(folder, layout):
@@ -304,7 +308,7 @@ print("BOOKED")
             "InputLayout=3|2:TrainingStrategy=LearnRate=1e-3,BatchSize=many",
             ["unknown key 'LearnRate'; did you mean 'LearningRate'", "BatchSize=many, expected a whole number"],
         ),
-        ("InputLayout=3|2:Layout=GRU|10|2|3|0|1,LINEAR", ["GRU layers are not offered"]),
+        ("InputLayout=3|2:Layout=CONV|10|2|3|0|1,LINEAR", ["CONV layers are not offered"]),
         ("InputLayout=3|2:Layout=LSTM|10|2|3|1|0,LINEAR", ["rememberState=1 is not offered"]),
         ("InputLayout=3|2:Layout=LSTM|10|2|3|0|1,LINEAR", ["RESHAPE|FLAT has to follow"]),
         ("InputLayout=9|9", ["asks for 81 variables, but 6 are declared"]),
@@ -315,9 +319,9 @@ print("BOOKED")
         ),
         ("InputLayout=3|2:Length=lenght", ["Length=lenght is neither a variable nor a spectator; did you mean 'length'"]),
         (
-            "InputLayout=3|2:TrainingStrategy=DropConfig=0.5,Optimizer=RMSPROB,EmaDecay=1|Schedule=STEP,DecayEpochs=60,Nesterov=T",
+            "InputLayout=3|2:TrainingStrategy=DropConfig=1.5,Optimizer=RMSPROB,EmaDecay=1|Schedule=STEP,DecayEpochs=60,Nesterov=T",
             [
-                "dropout is not offered",
+                "phase 1: DropConfig=1.5: found '1.5', expected numbers from 0 to less than 1",
                 "phase 1: Optimizer=RMSPROB is unknown; did you mean 'RMSPROP'?",
                 "EmaDecay=1, expected",
                 "phase 2: Nesterov belongs to Optimizer=SGD, not to ADAM",

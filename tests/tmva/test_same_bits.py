@@ -86,6 +86,15 @@ def test_python_and_the_factory_train_the_same_network(folder, threads):
         ("LSTM|5|3|5|0|1,LSTM|6", {"hidden": (5, 6)}),
         ("BILSTM|6", {"bidirectional": True}),
         ("BILSTM|4|3|5|0|1,BILSTM|6|8", {"hidden": [4, 6], "bidirectional": True}),
+        (
+            "GRU|5|3|5|0|1,GRU|6|0|0|0|1|1,POOL|MEAN,DENSE|4|TANH,LINEAR",
+            {"cell": "gru", "hidden": [5, 6], "pooling": "mean", "dense": ["4 tanh"]},
+        ),
+        (
+            "BIRNN|6|3|5|0|1|LNORM,POOL|ATTENTION",
+            {"cell": "rnn", "bidirectional": True, "pooling": "attention", "layer_norm": True},
+        ),
+        ("LSTM|6|3|5|0|0|PEEPHOLES|COUPLED", {"peepholes": True, "coupled_gates": True}),
     ],
 )
 def test_stacked_layers_and_both_directions(folder, layout, network):
@@ -102,6 +111,22 @@ def test_stacked_layers_and_both_directions(folder, layout, network):
     reading = Reading(trained.weights)
     answers = reading.all(padded(held_out)[:20], held_out.lengths[:20])
     assert np.array_equal(np.float32(answers), np.float32(trained.scores()[:20]))
+
+
+def test_dropout(folder):
+    events, test = jagged(500, 3), jagged(100, 4)
+    options = OPTIONS.replace(
+        "TrainingStrategy=", "WeightInitialization=ORTHOGONAL:TrainingStrategy=DropConfig=0.1+0.3,RecurrentDropout=0.2,"
+    )
+    assert options.count("RecurrentDropout") == 1
+    trained = train(folder, events, test, options=options)
+    given = training_events(trained)
+    rates = {"input_dropout": 0.1, "dropout": 0.3, "recurrent_dropout": 0.2, "initialisation": "orthogonal"}
+    model = in_python(given, **rates)
+    assert_same_training(trained.weights, model, given)
+    assert not np.array_equal(
+        in_python(given, **rates | {"dropout": 0.4})._trainer.parameters, model._trainer.parameters
+    )
 
 
 def test_a_split_by_the_loader_and_event_features(folder):

@@ -34,7 +34,7 @@ _TABLES = {("input", "features"), ("input", "event_features"), ("input", "label"
 _EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight", "fold_by")
 # The arguments of the command, and what is too much for an option.
 _FILE_ONLY = ("files",)
-_METAVARS = {"memory_limit": "SIZE", "test_events": "FILE", "folder": "FOLDER"}
+_METAVARS = {"memory_limit": "SIZE", "max_time": "TIME", "test_events": "FILE", "folder": "FOLDER"}
 _METAVARS |= dict.fromkeys(_EXPRESSIONS, "EXPRESSION")
 
 
@@ -100,6 +100,8 @@ def _option(section: str, key: str, info: FieldInfo) -> Callable[[Any], Any]:
     kinds = _kinds(info.annotation)
     if (section, key) in _TABLES:
         settings |= {"multiple": True, "metavar": "[NAME=]EXPRESSION"}
+    elif key == "dense":
+        settings["metavar"] = "'N NAME[,N NAME...]'"
     elif key == "hidden":
         settings |= {"type": _Widths(), "metavar": "N[,N...]"}
     elif key == "steps":
@@ -112,7 +114,7 @@ def _option(section: str, key: str, info: FieldInfo) -> Callable[[Any], Any]:
         settings["metavar"] = "NAME,NAME"
     elif choices := [c for kind in kinds if typing.get_origin(kind) is Literal for c in typing.get_args(kind)]:
         settings["type"] = click.Choice(choices)
-    elif str not in kinds:
+    elif str not in kinds and object not in kinds:
         settings["type"] = int if int in kinds else float
     else:
         settings["metavar"] = _METAVARS.get(key, "NAME")
@@ -167,7 +169,7 @@ def given_keys(parameters: Mapping[str, Any], files: Sequence[str]) -> dict[str,
             value = {name: branches.split(",") for name, branches in _table("--steps", value, named=True).items()}
         elif key == "test_files":
             value = files_by_class(value)
-        elif key == "classes":
+        elif key in ("classes", "dense"):
             value = [name.strip() for name in value.split(",")]
         sections.setdefault(section, {})[key] = value
     if files:

@@ -29,7 +29,8 @@ bool Probes::operator==(const Probes &other) const
 bool ModelDocument::operator==(const ModelDocument &other) const
 {
    return task == other.task && class_names == other.class_names && hidden == other.hidden &&
-          lower == other.lower && bidirectional == other.bidirectional &&
+          lower == other.lower && bidirectional == other.bidirectional && cell == other.cell && pooling == other.pooling &&
+          layer_norm == other.layer_norm && every_step == other.every_step &&
           flat_steps == other.flat_steps && dense == other.dense && loss == other.loss && targets == other.targets &&
           features == other.features && event_features == other.event_features && max_length == other.max_length &&
           longest_length == other.longest_length && parameters == other.parameters && probes == other.probes &&
@@ -170,6 +171,11 @@ void check(const ModelDocument &document)
    if (document.flat_steps > kLargestSize || document.flat_steps * H > kLargestSize)
       throw ModelError("steps joined by the dense layers: found " + text(document.flat_steps) + " of " + text(H) +
                        " hidden units, expected at most " + text(kLargestSize) + " states in all");
+   if ((document.cell.peepholes || document.cell.coupled) && document.cell.kind != CellKind::Lstm)
+      throw ModelError("cell: found peepholes or coupled gates with a " + std::string(cell_name(document.cell.kind)) +
+                       ", expected them with an LSTM only");
+   if ((document.flat_steps != 0) + (document.pooling != Pooling::Last) + document.every_step > 1)
+      throw ModelError("network: found more than one of joined steps, pooling and outputs of every step, expected one of them");
    for (const DenseSpec &layer : document.dense)
       if (layer.width == 0 || layer.width > kLargestSize)
          throw ModelError("dense layers: found the width " + text(layer.width) + ", expected 1 to " + text(kLargestSize));
@@ -347,19 +353,63 @@ NetworkShape network_shape(const ModelDocument &document)
 {
    return {document.features.size(), document.event_features.size(), document.hidden, checked_outputs(document),
            document.flat_steps,      document.dense,                 document.loss,   document.lower,
-           document.bidirectional};
+           document.bidirectional,   document.cell,                  document.pooling, document.layer_norm,
+           document.every_step};
 }
+
+namespace {
+
+/// The attributes of `Cell` and `GateOrder`.
+std::string cell_text(const CellSpec &cell)
+{
+   return cell.kind == CellKind::Gru ? "GRU" : cell.kind == CellKind::Rnn ? "RNN" : "LSTM";
+}
+
+std::string gate_order(const CellSpec &cell)
+{
+   return cell.kind == CellKind::Gru ? "r z n" : cell.kind == CellKind::Rnn ? "h" : cell.coupled ? "i g o" : "i f g o";
+}
+
+/// Whether format 1 can hold the network.
+bool is_plain(const ModelDocument &document)
+{
+   return document.lower.empty() && !document.bidirectional && document.cell.plain() && document.pooling == Pooling::Last &&
+          !document.layer_norm && !document.every_step;
+}
+
+/// What format 2 has beyond format 1.
+void read_variants(const Place &network, ModelDocument &document)
+{
+   document.lower = network.counts("Lower");
+   document.bidirectional = network.count("Bidirectional") != 0;
+   const std::string cell = network.string("Cell");
+   if (cell == "GRU" || cell == "RNN")
+      document.cell.kind = cell == "GRU" ? CellKind::Gru : CellKind::Rnn;
+   else
+      network.require("Cell", "LSTM");
+   document.cell.peepholes = network.count("Peepholes") != 0;
+   document.cell.coupled = network.count("CoupledGates") != 0;
+   try {
+      document.pooling = pooling_from_name(network.string("Pooling"));
+   } catch (const ArgumentError &error) {
+      throw ModelError(network.path + ": " + error.what());
+   }
+   document.layer_norm = network.count("LayerNorm") != 0;
+   document.every_step = network.count("EveryStep") != 0;
+}
+
+} // namespace
 
 Node to_node(const ModelDocument &document)
 {
    check(document);
    const std::size_t outputs = checked_outputs(document);
-   const bool plain = document.lower.empty() && !document.bidirectional;
+   const bool plain = is_plain(document);
    Node root{kRoot, {{"Format", plain ? "1" : "2"}}, {}, {}};
    root.children.push_back({"Network",
                             {{"Task", document.task},
-                             {"Cell", "LSTM"},
-                             {"GateOrder", "i f g o"},
+                             {"Cell", cell_text(document.cell)},
+                             {"GateOrder", gate_order(document.cell)},
                              {"Features", text(document.features.size())},
                              {"EventFeatures", text(document.event_features.size())},
                              {"Hidden", text(document.hidden)},
@@ -375,6 +425,11 @@ Node to_node(const ModelDocument &document)
       auto &attributes = root.children.back().attributes;
       attributes.emplace_back("Lower", lower);
       attributes.emplace_back("Bidirectional", document.bidirectional ? "1" : "0");
+      attributes.emplace_back("Peepholes", document.cell.peepholes ? "1" : "0");
+      attributes.emplace_back("CoupledGates", document.cell.coupled ? "1" : "0");
+      attributes.emplace_back("Pooling", pooling_name(document.pooling));
+      attributes.emplace_back("LayerNorm", document.layer_norm ? "1" : "0");
+      attributes.emplace_back("EveryStep", document.every_step ? "1" : "0");
    }
    for (const DenseSpec &layer : document.dense)
       root.children.back().children.push_back(
@@ -415,18 +470,17 @@ ModelDocument from_node(const Node &node)
                        " as the file says: it is damaged or was edited; take an intact copy or write it again");
 
    const Place network = root.child("Network");
-   network.require("Cell", "LSTM");
-   network.require("GateOrder", "i f g o");
    const Place sequences = root.child("Sequences");
    ModelDocument document;
    document.task = network.string("Task");
    document.class_names = read_classes(root.child("Classes"));
    document.hidden = static_cast<std::size_t>(network.count("Hidden"));
    document.flat_steps = static_cast<std::size_t>(network.count("FlatSteps"));
-   if (format > 1) {
-      document.lower = network.counts("Lower");
-      document.bidirectional = network.count("Bidirectional") != 0;
-   }
+   if (format > 1)
+      read_variants(network, document);
+   else
+      network.require("Cell", "LSTM");
+   network.require("GateOrder", gate_order(document.cell));
    for (const Node &each : network.node.children) {
       const Place layer{each, network.path + "/" + each.name};
       document.dense.push_back({static_cast<std::size_t>(layer.count("Width")), read_activation(layer)});

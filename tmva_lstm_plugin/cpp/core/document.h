@@ -57,7 +57,7 @@ struct Probes {
 /// A trained model, self-sufficient.
 struct ModelDocument {
    /// The newest format: this build reads 1 up to this number. A model that format 1 can hold (one LSTM layer, in one
-   /// direction) is written in it, for older builds.
+   /// direction, without variants) is written in it, for older builds.
    static constexpr int kFormat = 2;
 
    std::string task = "binary"; ///< "binary" (one logit), "multiclass" (one logit a class), or "regression"
@@ -65,6 +65,10 @@ struct ModelDocument {
    std::size_t hidden = 0;               ///< H
    std::vector<std::size_t> lower;       ///< see NetworkShape
    bool bidirectional = false;           ///< see NetworkShape
+   CellSpec cell;                        ///< see NetworkShape
+   Pooling pooling = Pooling::Last;      ///< see NetworkShape
+   bool layer_norm = false;              ///< see NetworkShape
+   bool every_step = false;              ///< see NetworkShape
    std::size_t flat_steps = 0;           ///< see NetworkShape
    std::vector<DenseSpec> dense;         ///< hidden dense layers
    Loss loss = Loss::CrossEntropy;
@@ -74,7 +78,8 @@ struct ModelDocument {
    std::int64_t max_length = 0;     ///< steps kept of a sequence; 0: all
    std::int64_t longest_length = 0; ///< longest sequence of the training part
    /// All trainable numbers, in the order of parameter_layout() in network.h: W (4H x D), U (4H x H), b (4H) of each LSTM layer
-   /// and direction, then W and b of each dense layer, the head being the last; row-major, gate order i, f, g, o.
+   /// and direction, then W and b of each dense layer, the head being the last; row-major, gate order i, f, g, o. Other cells and
+   /// parts: see there.
    std::vector<float> parameters;
    Probes probes;
    Node recipe{"Recipe", {}, {}, {}};         ///< how the events were read; the doors' own, opaque to the core

@@ -8,6 +8,19 @@ namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
 template <class T>
+void PackedLayer<T>::pack(LayerShape shape, const T *flat, bool input_gradient, std::size_t n_threads)
+{
+   if (shape.cell.plain()) {
+      const T *U = flat + shape.rows() * shape.D;
+      pack(shape, flat, U, U + shape.rows() * shape.H, input_gradient, n_threads);
+      return;
+   }
+   fShape = shape;
+   fKernels = &tmva_lstm::kernels<T>();
+   fCell.pack(shape, flat);
+}
+
+template <class T>
 void PackedLayer<T>::pack(LayerShape shape, const T *W, const T *U, const T *b, bool input_gradient, std::size_t n_threads)
 {
    fShape = shape;
@@ -49,7 +62,7 @@ void LayerBlock<T>::prepare(LayerShape shape, const std::size_t *lengths, std::s
 }
 
 template <class T>
-void LayerBlock<T>::reserve(LayerShape shape, std::size_t steps)
+void LayerBlock<T>::reserve(LayerShape shape, std::size_t steps, bool drops)
 {
    fRunning.require(steps + 1);
    fInputs.require((steps + 1) * shape.inputs() * L);
@@ -59,12 +72,14 @@ void LayerBlock<T>::reserve(LayerShape shape, std::size_t steps)
    fHiddenGradient.require(shape.H * L);
    fCellGradient.require(shape.H * L);
    fPanel.require(kChunk<T> * L * shape.template columns<T>());
+   if (drops || fDropped)
+      fOutputs.require(steps * shape.H * L);
 }
 
 template <class T>
-std::size_t LayerBlock<T>::bytes(LayerShape shape, std::size_t steps)
+std::size_t LayerBlock<T>::bytes(LayerShape shape, std::size_t steps, bool drops)
 {
-   const std::size_t a_step = shape.inputs() + 2 * shape.H + shape.rows();
+   const std::size_t a_step = shape.inputs() + (drops ? 3 : 2) * shape.H + shape.rows();
    return sizeof(T) * L * (steps * a_step + shape.inputs() + 3 * shape.H + kChunk<T> * shape.template columns<T>());
 }
 
@@ -72,25 +87,67 @@ template <class T>
 std::size_t LayerBlock<T>::held_bytes() const
 {
    return fInputs.bytes() + fCells.bytes() + fTanhCells.bytes() + fGates.bytes() + fHiddenGradient.bytes() +
-          fCellGradient.bytes() + fPanel.bytes();
+          fCellGradient.bytes() + fPanel.bytes() + fOutputs.bytes();
+}
+
+namespace {
+
+/// dest = source * factors, for the lanes in use.
+template <class T>
+void multiply_lanes(std::size_t H, const T *source, const T *factors, T *dest, std::size_t n_lanes)
+{
+   constexpr std::size_t L = kLanes<T>;
+   for (std::size_t j = 0; j < H; ++j)
+      for (std::size_t lane = 0; lane < n_lanes; ++lane)
+         dest[j * L + lane] = source[j * L + lane] * factors[j * L + lane];
+}
+
+} // namespace
+
+template <class T>
+void state_step(const PackedLayer<T> &layer, const T *u, T *c, T *h, T *room, std::size_t n_lanes)
+{
+   const LayerShape shape = layer.shape();
+   if (shape.cell.plain())
+      layer.kernels().state_forward(shape, layer.gates(), u, c, h, n_lanes);
+   else
+      layer.cell().forward(u, c, room, c, room + shape.rows() * kLanes<T>, h, n_lanes);
 }
 
 template <class T>
 void forward(const PackedLayer<T> &layer, LayerBlock<T> &block)
 {
-   for (std::size_t t = 0; t < block.steps(); ++t)
-      layer.kernels().gates_forward(layer.shape(), layer.gates(), block.x(t), block.c(t), block.gates(t),
-                                    block.c(t + 1), block.tanh_c(t), block.h(t + 1), block.running(t));
+   const LayerShape shape = layer.shape();
+   for (std::size_t t = 0; t < block.steps(); ++t) {
+      const std::size_t running = block.running(t);
+      if (shape.cell.plain())
+         layer.kernels().gates_forward(shape, layer.gates(), block.x(t), block.c(t), block.gates(t), block.c(t + 1),
+                                       block.tanh_c(t), block.h(t + 1), running);
+      else
+         layer.cell().forward(block.x(t), block.c(t), block.gates(t), block.c(t + 1), block.tanh_c(t), block.h(t + 1), running);
+      if (block.dropped()) {
+         std::copy_n(block.h(t + 1), shape.H * kLanes<T>, block.keep_output(t));
+         multiply_lanes(shape.H, block.h(t + 1), block.dropped(), block.h(t + 1), running);
+      }
+   }
 }
 
 template <class T>
-void cell_backward(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_t t)
+void cell_backward(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_t t, T *dparameters)
 {
    const LayerShape shape = layer.shape();
    const std::size_t running = block.running(t);
-   layer.kernels().cell_backward(shape.H, block.gates(t), block.dc(), block.dh(), block.gates(t), block.c(t),
-                                 block.tanh_c(t), running);
-   layer.kernels().product(layer.state_transposed(), shape.rows(), shape.H, block.gates(t), block.dh(), running);
+   if (shape.cell.plain()) {
+      layer.kernels().cell_backward(shape.H, block.gates(t), block.dc(), block.dh(), block.gates(t), block.c(t),
+                                    block.tanh_c(t), running);
+      layer.kernels().product(layer.state_transposed(), shape.rows(), shape.H, block.gates(t), block.dh(), running);
+   } else {
+      layer.cell().backward(block.gates(t), block.dc(), block.dh(), block.c(t), block.c(t + 1), block.tanh_c(t), dparameters,
+                            running);
+      layer.cell().state_gradient(block.gates(t), block.dh(), running);
+   }
+   if (block.dropped())
+      multiply_lanes(shape.H, block.dh(), block.dropped(), block.dh(), running);
 }
 
 namespace {
@@ -161,10 +218,14 @@ void backward(const PackedLayer<T> &layer, LayerBlock<T> &block, const LossGradi
          add_loss_gradient(shape, block, t, loss);
          if (wanted.dh_total || wanted.dc_total)
             keep_totals(shape, block, t, wanted);
-         cell_backward(layer, block, t);
-         if (wanted.dx)
-            layer.kernels().product(layer.input_transposed(), shape.rows(), shape.D, block.gates(t),
-                                    wanted.dx + t * shape.D * kLanes<T>, block.running(t));
+         cell_backward(layer, block, t, wanted.dparameters);
+         if (wanted.dx) {
+            T *dx = wanted.dx + t * shape.D * kLanes<T>;
+            if (shape.cell.plain())
+               layer.kernels().product(layer.input_transposed(), shape.rows(), shape.D, block.gates(t), dx, block.running(t));
+            else
+               layer.cell().input_gradient(block.gates(t), dx, block.running(t));
+         }
       }
       if (wanted.dparameters)
          add_weight_gradient(layer, block, first, last, wanted.dparameters);
@@ -177,7 +238,8 @@ void backward(const PackedLayer<T> &layer, LayerBlock<T> &block, const LossGradi
    template class LayerBlock<T>;                                                                                       \
    template void forward(const PackedLayer<T> &, LayerBlock<T> &);                                                     \
    template void backward(const PackedLayer<T> &, LayerBlock<T> &, const LossGradient<T> &, const LayerGradient<T> &); \
-   template void cell_backward(const PackedLayer<T> &, LayerBlock<T> &, std::size_t);
+   template void state_step(const PackedLayer<T> &, const T *, T *, T *, T *, std::size_t);                            \
+   template void cell_backward(const PackedLayer<T> &, LayerBlock<T> &, std::size_t, T *);
 
 TMVA_LSTM_INSTANTIATE(float)
 TMVA_LSTM_INSTANTIATE(double)

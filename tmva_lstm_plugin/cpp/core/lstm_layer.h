@@ -1,5 +1,5 @@
 /// \file
-/// One LSTM layer over a block of sequences: forward through time, and back through time with the gradients of all four
+/// One recurrent layer over a block of sequences, an LSTM if nothing else is said (other cells: cells.h): forward through time, and back through time with the gradients of all four
 /// gates.
 ///
 /// Forward, for t = 1..T (S. Hochreiter, J. Schmidhuber, Neural Computation 9 (1997) 1735; with the forget gate of F. A.
@@ -26,8 +26,7 @@
 /// gradient that is exactly zero, so it never counts; the sums of (9) leave such lanes out.
 #pragma once
 
-#include "aligned.h"
-#include "kernels.h"
+#include "cells.h"
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
@@ -40,7 +39,10 @@ constexpr std::size_t kGradientSlots = 16;
 template <class T>
 class PackedLayer {
 public:
-   /// `input_gradient`: also prepare dx, which the first layer does not need in training.
+   /// `input_gradient`: also prepare dx, which the first layer does not need in training. `flat`: the layer's parameters, see
+   /// parameter_layout() in network.h.
+   void pack(LayerShape shape, const T *flat, bool input_gradient, std::size_t n_threads = 1);
+   /// The same for an LSTM whose W (4H, D), U (4H, H) and b (4H) stand apart.
    void pack(LayerShape shape, const T *W, const T *U, const T *b, bool input_gradient, std::size_t n_threads = 1);
 
    LayerShape shape() const { return fShape; }
@@ -48,6 +50,8 @@ public:
    const T *gates() const { return fGates.data(); }
    const T *state_transposed() const { return fStateTransposed.data(); }
    const T *input_transposed() const { return fInputTransposed.size() ? fInputTransposed.data() : nullptr; }
+   /// What is used instead of these where the cell is not the plain LSTM.
+   const PackedCell<T> &cell() const { return fCell; }
 
 private:
    LayerShape fShape;
@@ -55,6 +59,7 @@ private:
    AlignedArray<T> fGates;
    AlignedArray<T> fStateTransposed;
    AlignedArray<T> fInputTransposed;
+   PackedCell<T> fCell;
 };
 
 /// The activations of one block, or of some of its steps: what forward() leaves for backward(). One thread's own. Steps are
@@ -70,11 +75,11 @@ public:
    /// Makes room for the steps [first, last), which may not reach beyond the longest sequence. dh() and dc() keep what they hold.
    void prepare(LayerShape shape, const std::size_t *lengths, std::size_t n_lanes, std::size_t first, std::size_t last);
 
-   /// Takes the memory for up to `steps` steps now.
-   void reserve(LayerShape shape, std::size_t steps);
+   /// Takes the memory for up to `steps` steps now; `drops`: states may be dropped.
+   void reserve(LayerShape shape, std::size_t steps, bool drops = false);
 
    /// Bytes that a block of `steps` steps takes, the gradient panel included.
-   static std::size_t bytes(LayerShape shape, std::size_t steps);
+   static std::size_t bytes(LayerShape shape, std::size_t steps, bool drops = false);
    /// Bytes that it keeps, from the largest block so far.
    std::size_t held_bytes() const;
 
@@ -87,7 +92,15 @@ public:
    T *h(std::size_t t) { return x(t) + fShape.D * L; }                               ///< [H][L], h before step t
    T *c(std::size_t t) { return fCells.data() + t * fShape.H * L; }                  ///< [H][L], c before step t
    T *tanh_c(std::size_t t) { return fTanhCells.data() + t * fShape.H * L; }         ///< [H][L], tanh(c) after step t
-   T *gates(std::size_t t) { return fGates.data() + t * fShape.rows() * L; }         ///< [4H][L]; after backward: dgates
+   T *gates(std::size_t t) { return fGates.data() + t * fShape.rows() * L; }         ///< [rows()][L]; after backward: dgates
+   /// [H][L], h after step t as it goes on to what is above: h(t + 1) itself, unless some of that is dropped on its way to the next
+   /// step.
+   const T *output(std::size_t t) { return fDropped ? fOutputs.data() + t * fShape.H * L : h(t + 1); }
+   /// What h is multiplied with on its way to the next step, [H][L], the same at all steps; null for nothing. Not owned. Said before
+   /// prepare(), which makes the room that it takes.
+   void drop_states(const T *factors) { fDropped = factors; }
+   const T *dropped() const { return fDropped; }
+   T *keep_output(std::size_t t) { return fOutputs.data() + t * fShape.H * L; } ///< where output(t) stands apart
    T *dh() { return fHiddenGradient.data(); }                                        ///< [H][L]
    T *dc() { return fCellGradient.data(); }                                          ///< [H][L]
    T *panel() { return fPanel.data(); }                                              ///< [kChunk][L][C]
@@ -100,7 +113,14 @@ private:
    std::size_t fLanes = 0;
    AlignedArray<std::size_t> fRunning;
    AlignedArray<T> fInputs, fCells, fTanhCells, fGates, fHiddenGradient, fCellGradient, fPanel;
+   const T *fDropped = nullptr;
+   AlignedArray<T> fOutputs; ///< [T][H][L], with dropped states only
 };
+
+/// One step forward that keeps nothing for a backward pass: c [H][L] from c_{t-1} to c_t, h [H][L] to h_t (not within u). `room`
+/// [rows() + H][L] is for cells other than the plain LSTM.
+template <class T>
+void state_step(const PackedLayer<T> &layer, const T *u, T *c, T *h, T *room, std::size_t n_lanes);
 
 /// Forward through all steps of the block: equations (1) to (3).
 template <class T>
@@ -116,7 +136,7 @@ struct LossGradient {
 /// What backward() is asked for besides the gate gradients; null for what is not wanted.
 template <class T>
 struct LayerGradient {
-   T *dparameters = nullptr; ///< [4H][C] panel (see LayerShape::columns) that (9) is added into
+   T *dparameters = nullptr; ///< [rows()][C] panel (see LayerShape::columns) that (9) is added into
    T *dx = nullptr;          ///< [T][D][L], equation (8); lanes that have ended are left untouched
    T *dh_total = nullptr;    ///< [T][H][L], all that reaches h_t: from the loss and from step t+1; untouched likewise
    T *dc_total = nullptr;    ///< [T][H][L], all that reaches c_t, equation (4); untouched likewise
@@ -130,9 +150,9 @@ void backward(const PackedLayer<T> &layer, LayerBlock<T> &block, const LossGradi
               const LayerGradient<T> &wanted);
 
 /// One step of backward(): turns dh() of step t into the gate gradients, equations (4) to (6), and those into dh() of the
-/// step before, equation (7).
+/// step before, equation (7). Peephole weights add their gradient into `dparameters` (or nothing into null).
 template <class T>
-void cell_backward(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_t t);
+void cell_backward(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_t t, T *dparameters = nullptr);
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

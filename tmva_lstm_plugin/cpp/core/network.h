@@ -1,10 +1,11 @@
 /// \file
-/// The network: LSTM layers; the last true state of the last one (or its states of all steps) joined with event-level features;
-/// hidden dense layers, a linear head, and the loss.
+/// The network: recurrent layers; the last true state of the last one (or its states of all steps, or one vector out of them) joined
+/// with event-level features; hidden dense layers, a linear head, and the loss. Or the same at every step by itself.
 #pragma once
 
 #include "dense_layer.h"
 #include "loss.h"
+#include "pooling.h"
 #include "preprocess.h"
 #include "recurrent_stack.h"
 
@@ -30,9 +31,11 @@ struct SequenceView {
 /// Events with what they are to give, and their weights.
 template <class T>
 struct LabelledView : SequenceView<T> {
-   const std::int32_t *labels = nullptr; ///< (N), in [0, classes); null in a regression
-   const T *targets = nullptr;           ///< (N, K) in a regression, standardised by the caller; else null
-   const double *weights = nullptr;      ///< (N), or null: all 1
+   /// (N), in [0, classes); null in a regression. Where every step has outputs (S), a negative one for a step that has none.
+   const std::int32_t *labels = nullptr;
+   /// (N, K) in a regression, standardised by the caller; else null. Where every step has outputs (S, K), NaN likewise.
+   const T *targets = nullptr;
+   const double *weights = nullptr; ///< (N), or null: all 1
 };
 
 /// What a network is made of.
@@ -42,37 +45,56 @@ struct NetworkShape {
    std::size_t flat_steps = 0;    ///< 0: the last true state goes on; else the states of so many steps, zeros beyond an event's end
    std::vector<DenseSpec> dense;  ///< hidden layers between the LSTM and the head
    Loss loss = Loss::CrossEntropy;
-   std::vector<std::size_t> lower = {}; ///< hidden units of the LSTM layers below the last one, the lowest first
-   bool bidirectional = false;          ///< all LSTM layers in both directions of time
+   std::vector<std::size_t> lower = {}; ///< hidden units of the recurrent layers below the last one, the lowest first
+   bool bidirectional = false;          ///< all recurrent layers in both directions of time
+   CellSpec cell = {};                  ///< of all recurrent layers
+   Pooling pooling = Pooling::Last;     ///< what goes on of an event's states, unless flat_steps says all
+   bool layer_norm = false;             ///< normalises what each recurrent layer gives
+   bool every_step = false;             ///< outputs for each step, of its own state, instead of one for the event
+   DropRates drop = {};                 ///< in training
 
-   /// The LSTM layers.
+   /// The recurrent layers.
    StackShape stack() const;
    /// Numbers that go on of a step: the states of the last layer, of both directions if there are two.
    std::size_t states() const { return bidirectional ? 2 * H : H; }
    std::size_t classes() const { return K == 1 ? 2 : K; }
    /// Inputs of the first dense layer: states, time-major, then event features.
    std::size_t joined() const { return (flat_steps ? flat_steps * states() : states()) + E; }
+   bool pools() const { return !every_step && !flat_steps && pooling != Pooling::Last; }
+   /// The attention's weights; none where another pooling is asked for.
+   std::size_t attention_parameters() const;
    /// All dense layers, the head being the last.
    std::vector<DenseShape> dense_layers() const;
    std::size_t parameters() const;
 };
 
+/// What a parameter is; weights alone decay, and are drawn before the training.
+enum class ParameterKind { Weight, Bias, Gain, Peephole };
+
 /// A named part of the flat parameter buffer.
 struct ParameterView {
    std::string name;
    std::size_t offset, rows, columns;
-   std::size_t gates = 1; ///< 4 in an LSTM layer, where so many matrices (or biases) stand one below the other
+   std::size_t gates = 1; ///< so many matrices (or biases) stand one below the other, as those of the gates in a recurrent layer
+   ParameterKind kind = ParameterKind::Weight;
 };
 
-/// All parameters in the order of the buffer: lstm.W, lstm.U, lstm.b, the same of lstm.reverse where there are two directions, of
-/// lstm2, lstm2.reverse, ... where there are more layers; then dense1.W, dense1.b, ... and head.W, head.b.
+/// All parameters in the order of the buffer: lstm.W, lstm.U, lstm.b (lstm.p with peepholes), the same of lstm.reverse where there
+/// are two directions, of lstm2, lstm2.reverse, ... where there are more layers (gru, rnn for these cells); lstm.norm.gain,
+/// lstm.norm.b of each layer that is normalised; attention.W, attention.b, attention.v; then dense1.W, dense1.b, ... and head.W,
+/// head.b.
 std::vector<ParameterView> parameter_layout(const NetworkShape &shape);
+
+/// "lstm", "gru", "rnn".
+const char *cell_name(CellKind kind);
+/// The inverse; throws ArgumentError with the names there are.
+CellKind cell_from_name(const std::string &name);
 
 /// Sum over a batch.
 struct LossSum {
    double loss = 0;    ///< sum of weight * loss
    double weight = 0;  ///< sum of weights
-   std::size_t n = 0;  ///< events whose weight is not 0
+   std::size_t n = 0;  ///< events (or steps, where every one has outputs) whose weight is not 0
 };
 
 /// Memory and threads of a network at work.
@@ -99,11 +121,13 @@ public:
    void set_parameters(const T *flat, bool for_scores = true, std::size_t n_threads = 1);
 
    /// Gradient of sum_n weight_n loss_n over the events `batch` (n_batch positions), written to `gradient` (flat).
-   /// Weights are multiplied by `weight_scale`. Throws MemoryError when an event is longer than longest_sequence().
+   /// Weights are multiplied by `weight_scale`. Dropout draws from `draw`; without one nothing is dropped. Throws MemoryError when
+   /// an event is longer than longest_sequence().
    LossSum gradient(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch, double weight_scale,
-                    const WorkLimits &limits, T *gradient);
+                    const WorkLimits &limits, T *gradient, const DropDraw &draw = {});
 
-   /// Outputs of the events `batch`: logits (n_batch, K). An event's outputs are the same in every batch. Several threads
+   /// Outputs of the events `batch`: logits (n_batch, K); where every step has outputs (steps of these events, K), event after event.
+   /// An event's outputs are the same in every batch. Several threads
    /// may ask at once. Length is no matter: nothing is kept of a step but the state.
    void logits(const SequenceView<T> &events, const std::int64_t *batch, std::size_t n_batch, const WorkLimits &limits,
                T *logits) const;
@@ -126,26 +150,36 @@ private:
                      const WorkLimits &limits) const;
    void make_room(std::size_t steps, std::size_t n_slots, const WorkLimits &limits);
    void make_dense_room(Work &work) const;
+   void make_pool_room(Work &work) const;
    void make_scoring_room(std::size_t steps, bool in_lanes, Work &work) const;
    void begin_states(std::size_t segment, Work &work) const;
    void load_steps(const SequenceView<T> &events, std::size_t segment, Work &work) const;
    void forward_block(const SequenceView<T> &events, Work &work) const;
    void join_states(std::size_t first, Work &work) const;
+   void finish_states(Work &work) const;
+   void send_states(std::size_t segment, Work &work, Slot &slot) const;
    void join_event_features(const SequenceView<T> &events, Work &work) const;
-   void dense_forward(Work &work) const;
+   void dense_forward(Work &work, std::size_t n_lanes) const;
    void loss_of_block(const LabelledView<T> &events, double weight_scale, Work &work, LossSum &sum) const;
-   void dense_backward(Work &work, Slot &slot) const;
-   void backward_block(const SequenceView<T> &events, Work &work, Slot &slot) const;
+   void dense_backward(Work &work, Slot &slot, std::size_t n_lanes) const;
+   void backward_block(const LabelledView<T> &events, double weight_scale, Work &work, Slot &slot) const;
+   void learn_steps(const LabelledView<T> &events, double weight_scale, std::size_t segment, Work &work, Slot &slot) const;
+   void score_step(std::size_t t, const T *states, std::size_t n_lanes, Work &work, T *out) const;
+   void add_loss(const LabelledView<T> &events, std::size_t row, double weight, const T *z, T *dz, LossSum &sum) const;
    void sum_slots(std::size_t n_slots, std::size_t n_threads, T *gradient);
-   void score_block(Work &work) const;
-   void score_whole(const SequenceView<T> &events, Work &work) const;
-   void score_single(const SequenceView<T> &events, Work &work) const;
-   void score_single_whole(const SequenceView<T> &events, Work &work) const;
+   void begin_scores(const SequenceView<T> &events, Work &work) const;
+   void take_states(std::size_t t, const T *states, std::size_t n_lanes, Work &work, T *out) const;
+   void end_scores(Work &work) const;
+   void score_block(const SequenceView<T> &events, Work &work, T *out) const;
+   void score_whole(const SequenceView<T> &events, Work &work, T *out) const;
+   void score_single(const SequenceView<T> &events, Work &work, T *out) const;
+   void score_single_whole(const SequenceView<T> &events, Work &work, T *out) const;
 
    NetworkShape fShape;
    Standardisation<T> fFeatures, fEventFeatures;
    StackShape fStackShape;
    PackedStack<T> fStack;
+   Attention<T> fAttention;
    std::vector<DenseLayer<T>> fDense; ///< hidden layers and the head
    std::vector<Work> fWork;
    std::vector<Slot> fSlots;

@@ -23,6 +23,13 @@ void Network<T>::make_scoring_room(std::size_t steps, bool in_lanes, Work &work)
 {
    constexpr std::size_t L = kLanes<T>;
    make_dense_room(work);
+   make_pool_room(work);
+   std::size_t widest = 0;
+   for (std::size_t layer = 0; layer < fStackShape.layers(); ++layer)
+      widest = std::max(widest, fStackShape.outputs(layer));
+   work.states.require(fShape.states() * L);
+   work.normalised.require(fStackShape.layer_norm ? widest * L : 0);
+   work.inverse.require(L);
    if (fShape.bidirectional) {
       if (in_lanes)
          work.block.reserve(fStackShape, steps);
@@ -39,12 +46,13 @@ void Network<T>::make_scoring_room(std::size_t steps, bool in_lanes, Work &work)
       for (AlignedArray<T> &each : work.layers[n].inputs)
          each.require(std::max(x_at + P, s.inputs() * L));
       work.layers[n].cells.require(std::max(P, s.H * L));
+      work.layers[n].room.require(s.cell.plain() ? 0 : (s.rows() + s.H) * L);
    }
 }
 
 /// Scores the events that `work` holds, in lanes, step by step through all layers.
 template <class T>
-void Network<T>::score_block(Work &work) const
+void Network<T>::score_block(const SequenceView<T> &events, Work &work, T *out) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t D = fShape.D, H = fShape.H, last = fStackShape.layers() - 1;
@@ -54,7 +62,7 @@ void Network<T>::score_block(Work &work) const
       std::fill_n(work.layers[n].cells.data(), s.H * L, T(0));
       std::fill_n(work.layers[n].inputs[0].data() + s.D * L, s.H * L, T(0));
    }
-   work.joined.fill(T(0));
+   begin_scores(events, work);
    const auto state = [&](std::size_t n, std::size_t t) { // h before step t
       return work.layers[n].inputs[t % 2].data() + fStackShape.part(n).D * L;
    };
@@ -65,7 +73,7 @@ void Network<T>::score_block(Work &work) const
       std::size_t left = running;
       while (left && work.lengths[left - 1] <= t)
          --left;
-      if (!fShape.flat_steps && left < running)
+      if (!fStackShape.keeps_states && left < running)
          for (std::size_t j = 0; j < H; ++j)
             std::copy(state(last, t) + j * L + left, state(last, t) + j * L + running, work.joined.data() + j * L + left);
       running = left;
@@ -77,27 +85,73 @@ void Network<T>::score_block(Work &work) const
       for (std::size_t n = 0; n <= last; ++n) {
          const LayerShape s = fStackShape.part(n);
          T *u = work.layers[n].inputs[t % 2].data();
-         if (n > 0)
+         if (n > 0) {
             std::copy_n(state(n - 1, t + 1), s.D * L, u);
-         kernels.state_forward(s, fStack.part(n).gates(), u, work.layers[n].cells.data(), state(n, t + 1), running);
+            fStack.normalise_output(n - 1, u, work.normalised.data(), work.inverse.data(), running);
+         }
+         state_step(fStack.part(n), u, work.layers[n].cells.data(), state(n, t + 1), work.layers[n].room.data(), running);
       }
-      if (fShape.flat_steps)
-         for (std::size_t j = 0; j < H; ++j)
-            std::copy_n(state(last, t + 1) + j * L, running, work.joined.data() + (t * H + j) * L);
+      if (fStackShape.keeps_states) {
+         std::copy_n(state(last, t + 1), H * L, work.states.data());
+         fStack.normalise_output(last, work.states.data(), work.normalised.data(), work.inverse.data(), running);
+         take_states(t, work.states.data(), running, work, out);
+      }
    }
+   end_scores(work);
+}
+
+/// Before the first step of the events that `work` holds.
+template <class T>
+void Network<T>::begin_scores(const SequenceView<T> &events, Work &work) const
+{
+   work.joined.fill(T(0));
+   if (fShape.pools())
+      work.pool.begin(fShape.pooling, fShape.states(), &fAttention);
+   if (fShape.every_step)
+      join_event_features(events, work);
+}
+
+/// What goes on after step t, [states()][L], where the states of all steps are asked for.
+template <class T>
+void Network<T>::take_states(std::size_t t, const T *states, std::size_t n_lanes, Work &work, T *out) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   if (fShape.every_step)
+      score_step(t, states, n_lanes, work, out);
+   else if (fShape.flat_steps)
+      for (std::size_t j = 0; j < fShape.states(); ++j)
+         std::copy_n(states + j * L, n_lanes, work.joined.data() + (t * fShape.states() + j) * L);
+   else
+      work.pool.add(states, n_lanes);
+}
+
+/// After the last step. Leaves the input of the dense layers but for the event features.
+template <class T>
+void Network<T>::end_scores(Work &work) const
+{
+   if (fShape.pools())
+      work.pool.finish(work.lengths, work.n_lanes, work.joined.data());
+   else if (!fStackShape.keeps_states)
+      fStack.normalise_output(fStackShape.layers() - 1, work.joined.data(), work.normalised.data(), work.inverse.data(),
+                              work.n_lanes);
 }
 
 /// Scores the events that `work` holds in both directions of time: all steps at once, as in a training.
 template <class T>
-void Network<T>::score_whole(const SequenceView<T> &events, Work &work) const
+void Network<T>::score_whole(const SequenceView<T> &events, Work &work, T *out) const
 {
    work.segments = Segments<T>(fStackShape, work.lengths[0], std::size_t(-1));
+   work.block.drop(fStackShape, {}, nullptr, 0);
+   begin_scores(events, work);
    forward_block(events, work);
+   if (fShape.every_step)
+      for (std::size_t t = 0; t < work.block.steps(); ++t)
+         score_step(t, work.block.states(t), work.block.running(t), work, out);
 }
 
 /// Scores the one event that `work` holds, its units being the lanes; it goes to lane 0 of the dense layers.
 template <class T>
-void Network<T>::score_single(const SequenceView<T> &events, Work &work) const
+void Network<T>::score_single(const SequenceView<T> &events, Work &work, T *out) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t D = fShape.D, H = fShape.H, last = fStackShape.layers() - 1;
@@ -110,8 +164,7 @@ void Network<T>::score_single(const SequenceView<T> &events, Work &work) const
       std::fill_n(state(n, 0), P, T(0));
       std::fill_n(work.layers[n].cells.data(), P, T(0));
    }
-   if (fShape.flat_steps)
-      work.joined.fill(T(0));
+   begin_scores(events, work);
    T *x = work.layers[0].inputs[0].data();
    const T *row = work.rows[0];
    const std::size_t length = events.length(work.events[0]);
@@ -121,22 +174,25 @@ void Network<T>::score_single(const SequenceView<T> &events, Work &work) const
       for (std::size_t n = 0; n <= last; ++n)
          fStack.kernels().single_forward(fStackShape.part(n), fStack.units(n), n ? state(n - 1, t + 1) : x, state(n, t),
                                          work.layers[n].cells.data(), state(n, t + 1));
-      if (fShape.flat_steps)
+      if (fStackShape.keeps_states) {
          for (std::size_t j = 0; j < H; ++j)
-            work.joined[(t * H + j) * L] = state(last, t + 1)[j];
+            work.states[j * L] = state(last, t + 1)[j];
+         take_states(t, work.states.data(), 1, work, out);
+      }
    }
-   if (!fShape.flat_steps)
+   if (!fStackShape.keeps_states)
       for (std::size_t j = 0; j < H; ++j)
          work.joined[j * L] = state(last, length)[j];
+   end_scores(work);
 }
 
 /// The same in both directions of time: layer by layer, each through all steps.
 template <class T>
-void Network<T>::score_single_whole(const SequenceView<T> &events, Work &work) const
+void Network<T>::score_single_whole(const SequenceView<T> &events, Work &work, T *out) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t D = fShape.D, length = events.length(work.events[0]);
-   work.joined.fill(T(0));
+   begin_scores(events, work);
    for (std::size_t t = 0; t < length; ++t)
       for (std::size_t d = 0; d < D; ++d)
          work.sequences[0][t * D + d] = (work.rows[0][t * D + d] - fFeatures.mean[d]) * fFeatures.inverse[d];
@@ -155,13 +211,17 @@ void Network<T>::score_single_whole(const SequenceView<T> &events, Work &work) c
          std::swap(h, h_next);
          std::copy_n(h, s.H, out + t * outputs + direction * s.H);
       }
-      if (layer + 1 == fStackShape.layers() && !fShape.flat_steps)
+      if (layer + 1 == fStackShape.layers() && !fStackShape.keeps_states)
          for (std::size_t j = 0; j < s.H; ++j)
             work.joined[(direction * s.H + j) * L] = h[j];
    }
-   if (fShape.flat_steps)
-      for (std::size_t n = 0; n < length * fShape.states(); ++n)
-         work.joined[n * L] = work.sequences[fStackShape.layers() % 2][n];
+   if (fStackShape.keeps_states)
+      for (std::size_t t = 0; t < length; ++t) {
+         for (std::size_t j = 0; j < fShape.states(); ++j)
+            work.states[j * L] = work.sequences[fStackShape.layers() % 2][t * fShape.states() + j];
+         take_states(t, work.states.data(), 1, work, out);
+      }
+   end_scores(work);
 }
 
 template <class T>
@@ -173,16 +233,26 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
    auto room = fRooms->take();
    Blocks &blocks = room->blocks;
    blocks.cut(events, batch, n_batch);
+   if (fShape.every_step) {
+      room->rows_before.resize(n_batch);
+      for (std::size_t n = 0, row = 0; n < n_batch; row += events.length(batch[n++]))
+         room->rows_before[n] = row;
+   }
    const std::size_t n_threads = std::max<std::size_t>(1, std::min(limits.n_threads, blocks.count));
    room->work.resize(std::max(room->work.size(), n_threads));
-   for (std::size_t thread = 0; thread < n_threads; ++thread)
-      make_scoring_room(blocks.count ? events.length(blocks.events.front()) : 0, n_batch > kSingles, room->work[thread]);
+   for (std::size_t thread = 0; thread < n_threads; ++thread) {
+      make_scoring_room(blocks.count ? events.length(blocks.events.front()) : 0, n_batch > kSingles || !fStack.units(0),
+                        room->work[thread]);
+      room->work[thread].rows_before = room->rows_before.data();
+   }
    parallel_for(blocks.count, n_threads, [&](std::size_t block, std::size_t thread) {
       Work &work = room->work[thread];
       work.take(events, blocks, block);
       const auto finish = [&] {
+         if (fShape.every_step)
+            return; // done step by step
          join_event_features(events, work);
-         dense_forward(work);
+         dense_forward(work, work.n_lanes);
          for (std::size_t lane = 0; lane < work.n_lanes; ++lane)
             for (std::size_t k = 0; k < K; ++k)
                out[static_cast<std::size_t>(work.positions[lane]) * K + k] = work.outputs()[k * kLanes<T> + lane];
@@ -190,53 +260,31 @@ void Network<T>::logits(const SequenceView<T> &events, const std::int64_t *batch
       if (work.n_lanes <= kSingles && fStack.units(0)) {
          const std::int64_t *last = work.events + work.n_lanes;
          const T *const *row = work.rows;
+         const std::size_t *length = work.lengths;
          for (work.n_lanes = 1; work.events < last; ++work.events, ++work.positions) {
             if (fShape.bidirectional)
-               score_single_whole(events, work);
+               score_single_whole(events, work, out);
             else
-               score_single(events, work);
+               score_single(events, work, out);
             finish();
             work.rows[0] = *++row;
+            work.lengths[0] = *++length;
          }
       } else {
          if (fShape.bidirectional)
-            score_whole(events, work);
+            score_whole(events, work, out);
          else
-            score_block(work);
+            score_block(events, work, out);
          finish();
       }
    });
    fRooms->give_back(std::move(room));
 }
 
-template <class T>
-LossSum Network<T>::loss(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch,
-                         double weight_scale, const WorkLimits &limits) const
-{
-   const std::size_t K = fShape.K;
-   std::vector<T> z(n_batch * K), unused(K);
-   logits(events, batch, n_batch, limits, z.data());
-   LossSum sum;
-   for (std::size_t n = 0; n < n_batch; ++n) {
-      const std::int64_t event = batch[n];
-      const double weight = events.weights ? events.weights[event] * weight_scale : 1.;
-      const T *targets = events.targets ? events.targets + static_cast<std::size_t>(event) * K : nullptr;
-      sum.loss += weight * event_loss(fShape.loss, z.data() + n * K, K, events.labels ? events.labels[event] : 0,
-                                      targets, unused.data());
-      sum.weight += weight;
-      sum.n += weight != 0;
-   }
-   return sum;
-}
-
 template void Network<float>::logits(const SequenceView<float> &, const std::int64_t *, std::size_t, const WorkLimits &,
                                      float *) const;
 template void Network<double>::logits(const SequenceView<double> &, const std::int64_t *, std::size_t, const WorkLimits &,
                                       double *) const;
-template LossSum Network<float>::loss(const LabelledView<float> &, const std::int64_t *, std::size_t, double,
-                                      const WorkLimits &) const;
-template LossSum Network<double>::loss(const LabelledView<double> &, const std::int64_t *, std::size_t, double,
-                                       const WorkLimits &) const;
 
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

@@ -1,5 +1,7 @@
 #include "network.h"
 
+#include "error.h"
+
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
@@ -7,7 +9,17 @@ StackShape NetworkShape::stack() const
 {
    std::vector<std::size_t> widths = lower;
    widths.push_back(H);
-   return {D, std::move(widths), bidirectional};
+   StackShape stack(D, std::move(widths), bidirectional);
+   stack.cell = cell;
+   stack.layer_norm = layer_norm;
+   stack.keeps_states = pools() || flat_steps || every_step;
+   stack.drop = drop;
+   return stack;
+}
+
+std::size_t NetworkShape::attention_parameters() const
+{
+   return pools() && pooling == Pooling::Attention ? DenseShape{states(), H}.parameters() + H : 0;
 }
 
 std::vector<DenseShape> NetworkShape::dense_layers() const
@@ -24,35 +36,67 @@ std::vector<DenseShape> NetworkShape::dense_layers() const
 
 std::size_t NetworkShape::parameters() const
 {
-   std::size_t count = stack().parameters();
+   std::size_t count = stack().parameters() + attention_parameters();
    for (const DenseShape &each : dense_layers())
       count += each.parameters();
    return count;
+}
+
+namespace {
+
+constexpr const char *kCells[] = {"lstm", "gru", "rnn"};
+
+} // namespace
+
+const char *cell_name(CellKind kind)
+{
+   return kCells[static_cast<int>(kind)];
+}
+
+CellKind cell_from_name(const std::string &name)
+{
+   for (int k = 0; k < 3; ++k)
+      if (name == kCells[k])
+         return static_cast<CellKind>(k);
+   throw ArgumentError("there is no cell '" + name + "'; there are lstm, gru and rnn");
 }
 
 std::vector<ParameterView> parameter_layout(const NetworkShape &s)
 {
    std::vector<ParameterView> layout;
    std::size_t offset = 0;
-   auto add = [&](const std::string &name, std::size_t rows, std::size_t columns, std::size_t gates = 1) {
-      layout.push_back({name, offset, rows, columns, gates});
+   auto add = [&](const std::string &name, std::size_t rows, std::size_t columns, ParameterKind kind, std::size_t gates = 1) {
+      layout.push_back({name, offset, rows, columns, gates, kind});
       offset += rows * columns;
+   };
+   const auto layer_name = [&](std::size_t layer) {
+      return std::string(cell_name(s.cell.kind)) + (layer > 0 ? std::to_string(layer + 1) : "");
    };
    const StackShape stack = s.stack();
    for (std::size_t n = 0; n < stack.parts(); ++n) {
-      const std::size_t number = n / stack.directions() + 1;
-      const std::string name =
-         "lstm" + (number > 1 ? std::to_string(number) : "") + (n % stack.directions() ? ".reverse" : "");
+      const std::string name = layer_name(n / stack.directions()) + (n % stack.directions() ? ".reverse" : "");
       const LayerShape part = stack.part(n);
-      add(name + ".W", part.rows(), part.D, 4);
-      add(name + ".U", part.rows(), part.H, 4);
-      add(name + ".b", part.rows(), 1, 4);
+      add(name + ".W", part.gates() * part.H, part.D, ParameterKind::Weight, part.gates());
+      add(name + ".U", part.gates() * part.H, part.H, ParameterKind::Weight, part.gates());
+      add(name + ".b", part.sums() * part.H, 1, ParameterKind::Bias, part.sums());
+      if (part.peepholes())
+         add(name + ".p", part.peepholes() * part.H, 1, ParameterKind::Peephole, part.peepholes());
+   }
+   if (s.layer_norm)
+      for (std::size_t layer = 0; layer < stack.layers(); ++layer) {
+         add(layer_name(layer) + ".norm.gain", stack.outputs(layer), 1, ParameterKind::Gain);
+         add(layer_name(layer) + ".norm.b", stack.outputs(layer), 1, ParameterKind::Bias);
+      }
+   if (s.attention_parameters()) {
+      add("attention.W", s.H, s.states(), ParameterKind::Weight);
+      add("attention.b", s.H, 1, ParameterKind::Bias);
+      add("attention.v", 1, s.H, ParameterKind::Weight);
    }
    const std::vector<DenseShape> layers = s.dense_layers();
    for (std::size_t n = 0; n < layers.size(); ++n) {
       const std::string name = n + 1 < layers.size() ? "dense" + std::to_string(n + 1) : "head";
-      add(name + ".W", layers[n].width, layers[n].inputs);
-      add(name + ".b", layers[n].width, 1);
+      add(name + ".W", layers[n].width, layers[n].inputs, ParameterKind::Weight);
+      add(name + ".b", layers[n].width, 1, ParameterKind::Bias);
    }
    return layout;
 }

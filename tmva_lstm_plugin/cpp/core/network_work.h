@@ -41,6 +41,7 @@ struct Network<T>::Work {
    std::size_t lengths[kLanes<T>] = {};     ///< their steps, not increasing
    const T *rows[kLanes<T>] = {};           ///< their features of the current step
    AlignedArray<T> joined;                  ///< [joined()][L], input of the first dense layer
+   Pool<T> pool;                            ///< where one vector is made of the states of all steps
    std::vector<Dense> dense;
 
    // for training
@@ -55,8 +56,12 @@ struct Network<T>::Work {
    struct Layer {
       AlignedArray<T> inputs[2]; ///< [D+H][L], of this step and the next; of a single event [D] and [P] of each
       AlignedArray<T> cells;     ///< [H][L]; of a single event [P]
+      AlignedArray<T> room;      ///< [rows() + H][L], of cells other than the plain LSTM
    };
    std::vector<Layer> layers;
+   AlignedArray<T> states, normalised; ///< [states()][L] of the step: what goes on, and room for normalise()
+   AlignedArray<T> inverse;            ///< [L]
+   const std::size_t *rows_before = nullptr; ///< of each position in the batch, where every step has outputs: its first row
    AlignedArray<T> sequences[2]; ///< of a single event in both directions: input and output of a layer at all steps
 
    /// Output k of lane e stands at outputs()[k * L + e].
@@ -71,8 +76,10 @@ struct Network<T>::Work {
 /// One gradient sum.
 template <class T>
 struct Network<T>::Slot {
-   std::vector<AlignedArray<T>> panels; ///< of each LSTM layer and direction [4H][C], see LayerShape::columns
+   std::vector<AlignedArray<T>> panels; ///< of each recurrent layer and direction [rows()][C], see LayerShape::columns
    std::vector<T *> panel_pointers;     ///< to these
+   AlignedArray<T> norms;               ///< see StackShape::norm_parameters
+   AlignedArray<T> attention, v;        ///< the attention's panel, and the gradient of its v
    std::vector<AlignedArray<T>> dense; ///< see DenseLayer::backward
    LossSum sum;
 };
@@ -83,6 +90,7 @@ struct Network<T>::ScoringRooms {
    /// Of one call.
    struct Room {
       Blocks blocks;
+      std::vector<std::size_t> rows_before; ///< see Work
       std::vector<Work> work; ///< of each thread
    };
 

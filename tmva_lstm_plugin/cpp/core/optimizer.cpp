@@ -50,18 +50,29 @@ bool has_first(const OptimizerOptions &options)
 
 template <class T>
 Optimizer<T>::Optimizer(OptimizerOptions options, std::size_t parameters, std::vector<ParameterRange> weights)
-   : fOptions(options), fWeights(std::move(weights)), fFirst(has_first(options) ? parameters : 0, T(0)),
-     fSecond(options.kind != OptimizerKind::Sgd ? parameters : 0, T(0))
+   : fOptions(options), fWeights(std::move(weights)),
+     fState{0, std::vector<T>(has_first(options) ? parameters : 0, T(0)),
+            std::vector<T>(options.kind != OptimizerKind::Sgd ? parameters : 0, T(0))}
 {
    if (options.weight_decay != 0 && options.kind != OptimizerKind::AdamW)
       throw ArgumentError("weight_decay belongs to AdamW; other optimisers take l2, which enters the gradient");
 }
 
 template <class T>
+void Optimizer<T>::set_state(OptimizerState<T> state)
+{
+   if (state.first.size() != fState.first.size() || state.second.size() != fState.second.size())
+      throw ArgumentError("the state has " + std::to_string(state.first.size()) + " and " + std::to_string(state.second.size()) +
+                          " numbers, expected " + std::to_string(fState.first.size()) + " and " + std::to_string(fState.second.size()) +
+                          ": it is of another optimiser or network");
+   fState = std::move(state);
+}
+
+template <class T>
 void Optimizer<T>::begin_step()
 {
-   ++fSteps;
-   const double n_steps = static_cast<double>(fSteps);
+   ++fState.steps;
+   const double n_steps = static_cast<double>(fState.steps);
    fRate = static_cast<T>(fOptions.learning_rate);
    fKeep = static_cast<T>(1 - fOptions.learning_rate * fOptions.weight_decay);
    if (fOptions.kind == OptimizerKind::Adam || fOptions.kind == OptimizerKind::AdamW) {
@@ -82,8 +93,8 @@ void Optimizer<T>::decay(std::size_t first, std::size_t last, T *parameters) con
 template <class T>
 void Optimizer<T>::step(std::size_t first, std::size_t last, T scale, const T *__restrict gradient, T *__restrict parameters)
 {
-   T *__restrict moment = fFirst.data();
-   T *__restrict square = fSecond.data();
+   T *__restrict moment = fState.first.data();
+   T *__restrict square = fState.second.data();
    const T rate = fRate, epsilon = static_cast<T>(fOptions.epsilon), momentum = static_cast<T>(fOptions.momentum);
    const T rho = static_cast<T>(fOptions.rho), keep = static_cast<T>(1 - fOptions.rho);
    switch (fOptions.kind) {

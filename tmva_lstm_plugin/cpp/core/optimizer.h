@@ -35,6 +35,14 @@ OptimizerKind optimizer_from_name(const std::string &name);
 /// What PyTorch takes where nothing is said (but for the learning rate, and for SGD's momentum, which is 0.9 here).
 OptimizerOptions default_options(OptimizerKind kind);
 
+/// What an optimiser keeps from step to step.
+template <class T>
+struct OptimizerState {
+   std::uint64_t steps = 0;
+   std::vector<T> first;  ///< Adam: mean of the gradient; SGD, RMSProp: velocity; Adadelta: mean of the squared step
+   std::vector<T> second; ///< mean of the squared gradient; Adagrad: its sum
+};
+
 /// Parameters [first, last) of the flat buffer.
 using ParameterRange = std::pair<std::size_t, std::size_t>;
 
@@ -44,6 +52,9 @@ public:
    /// `weights`: the parts of the parameters that decay, in ascending order; without weight_decay it does not matter.
    Optimizer(OptimizerOptions options, std::size_t parameters, std::vector<ParameterRange> weights = {});
 
+   const OptimizerState<T> &state() const { return fState; }
+   /// Goes on from there. Throws ArgumentError if it is not of this kind of optimiser and so many parameters.
+   void set_state(OptimizerState<T> state);
    /// From the next step on.
    void set_learning_rate(double rate) { fOptions.learning_rate = rate; }
    /// Begins the next step: begin_step(), then step() for each part of the parameters, by whatever thread.
@@ -56,10 +67,8 @@ private:
 
    OptimizerOptions fOptions;
    std::vector<ParameterRange> fWeights;
-   std::uint64_t fSteps = 0;
+   OptimizerState<T> fState;
    T fRate = 0, fInverseRoot = 1, fKeep = 1; ///< of the step under way
-   std::vector<T> fFirst;  ///< Adam: mean of the gradient; SGD, RMSProp: velocity; Adadelta: mean of the squared step
-   std::vector<T> fSecond; ///< mean of the squared gradient; Adagrad: its sum
 };
 
 /// What to multiply the gradient with: `factor`, or less if the norm of `factor` times the gradient would exceed largest_norm > 0.

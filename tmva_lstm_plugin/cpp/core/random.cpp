@@ -25,10 +25,14 @@ RandomStream::RandomStream(std::uint64_t seed, Purpose purpose, std::uint32_t ep
 {
 }
 
+std::array<std::uint32_t, 4> RandomStream::words(std::uint64_t index) const
+{
+   return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), fPurpose, fEpoch}, fKey);
+}
+
 std::uint64_t RandomStream::bits(std::uint64_t index) const
 {
-   const auto drawn = philox(
-      {static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), fPurpose, fEpoch}, fKey);
+   const auto drawn = words(index);
    return static_cast<std::uint64_t>(drawn[1]) << 32 | drawn[0];
 }
 

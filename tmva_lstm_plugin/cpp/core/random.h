@@ -16,7 +16,7 @@ namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
 /// What a draw is for; streams of different purposes are independent.
-enum class Purpose : std::uint32_t { Initialise = 1, Shuffle = 2, Validation = 3, ChunkOrder = 4 };
+enum class Purpose : std::uint32_t { Initialise = 1, Shuffle = 2, Validation = 3, ChunkOrder = 4, Dropout = 5 };
 
 /// The 128 random bits of one counter value.
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
@@ -26,7 +26,9 @@ class RandomStream {
 public:
    RandomStream(std::uint64_t seed, Purpose purpose, std::uint32_t epoch = 0);
 
-   /// 64 random bits for this index.
+   /// 128 random bits for this index.
+   std::array<std::uint32_t, 4> words(std::uint64_t index) const;
+   /// 64 random bits for this index, the first of these.
    std::uint64_t bits(std::uint64_t index) const;
    /// Uniform in [0, 1), 53 bits.
    double uniform(std::uint64_t index) const { return static_cast<double>(bits(index) >> 11) * 0x1p-53; }

@@ -69,17 +69,17 @@ double scheduled_rate(const ScheduleOptions &options, double base, const Moment 
 void Plateau::epoch_done(double loss)
 {
    constexpr double kThreshold = 1e-4, kLeastChange = 1e-8; // PyTorch's
-   if (loss < fBest * (1 - kThreshold)) {
-      fBest = loss;
-      fWorse = 0;
+   if (loss < fState.best * (1 - kThreshold)) {
+      fState.best = loss;
+      fState.worse = 0;
    } else {
-      ++fWorse;
+      ++fState.worse;
    }
-   if (fWorse > fOptions.plateau_patience) {
-      const double rate = std::max(fRate * fOptions.decay_factor, fOptions.min_learning_rate);
-      if (fRate - rate > kLeastChange)
-         fRate = rate;
-      fWorse = 0;
+   if (fState.worse > fOptions.plateau_patience) {
+      const double rate = std::max(fState.rate * fOptions.decay_factor, fOptions.min_learning_rate);
+      if (fState.rate - rate > kLeastChange)
+         fState.rate = rate;
+      fState.worse = 0;
    }
 }
 

@@ -6,6 +6,7 @@
 #include "namespace.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
 
@@ -51,19 +52,26 @@ struct Moment {
 /// The learning rate of a step, for `base`. Of Plateau it is the warm-up alone: what the losses make of it is in Plateau.
 double scheduled_rate(const ScheduleOptions &options, double base, const Moment &moment);
 
+/// What ScheduleKind::Plateau remembers.
+struct PlateauState {
+   double rate = 0; ///< of the epochs to come
+   double best = std::numeric_limits<double>::infinity();
+   std::uint64_t worse = 0; ///< epochs in a row
+};
+
 /// The part of ScheduleKind::Plateau that has a memory: a loss counts as better when it is below (1 - 1e-4) times the best so far.
 class Plateau {
 public:
-   Plateau(const ScheduleOptions &options, double base) : fOptions(options), fRate(base) {}
+   Plateau(const ScheduleOptions &options, double base) : fOptions(options) { fState.rate = base; }
+   Plateau(const ScheduleOptions &options, const PlateauState &state) : fOptions(options), fState(state) {}
    /// Of the epochs to come.
-   double rate() const { return fRate; }
+   double rate() const { return fState.rate; }
+   const PlateauState &state() const { return fState; }
    void epoch_done(double loss);
 
 private:
    ScheduleOptions fOptions;
-   double fRate;
-   double fBest = std::numeric_limits<double>::infinity();
-   std::size_t fWorse = 0; ///< epochs in a row
+   PlateauState fState;
 };
 
 /// Batches that grow: times `factor` after every `epochs` epochs, rounded, and no larger than `maximum`.

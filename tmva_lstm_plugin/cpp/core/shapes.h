@@ -41,21 +41,50 @@ constexpr std::size_t round_up(std::size_t value, std::size_t multiple)
    return (value + multiple - 1) / multiple * multiple;
 }
 
-/// Sizes of one LSTM layer.
+/// What a recurrent layer is made of.
+enum class CellKind { Lstm, Gru, Rnn };
+
+/// A cell and its variants; equations in cells.h.
+struct CellSpec {
+   CellKind kind = CellKind::Lstm;
+   bool peepholes = false; ///< LSTM: the gates see the cell state
+   bool coupled = false;   ///< LSTM: the forget gate is 1 - i
+
+   /// The LSTM without variants, which has kernels of its own.
+   bool plain() const { return kind == CellKind::Lstm && !peepholes && !coupled; }
+   bool operator==(const CellSpec &other) const
+   {
+      return kind == other.kind && peepholes == other.peepholes && coupled == other.coupled;
+   }
+   bool operator!=(const CellSpec &other) const { return !(*this == other); }
+};
+
+/// Sizes of one recurrent layer.
 struct LayerShape {
    std::size_t D = 0; ///< input features
    std::size_t H = 0; ///< hidden units
+   CellSpec cell = {};
 
-   std::size_t rows() const { return 4 * H; }
+   /// Matrices that stand one below the other in W and U.
+   std::size_t gates() const
+   {
+      return cell.kind == CellKind::Rnn ? 1 : cell.kind == CellKind::Gru || cell.coupled ? 3 : 4;
+   }
+   /// Sums of a unit at a step, each with a gradient and a bias: the gates; in the GRU the candidate has two, see cells.h.
+   std::size_t sums() const { return cell.kind == CellKind::Gru ? 4 : gates(); }
+   /// Rows of the gradients of a step, filled up for the kernels (the LSTM's four gates need nothing).
+   std::size_t rows() const { return round_up(sums() * H, 4); }
+   /// Vectors of peephole weights.
+   std::size_t peepholes() const { return !cell.peepholes ? 0 : cell.coupled ? 2 : 3; }
    /// Rows of the stacked input of a step, [x_t; h_{t-1}].
    std::size_t inputs() const { return D + H; }
-   /// Columns of the gradient panel [x_t | h_{t-1} | 1 | zeros].
+   /// Columns of the gradient panel [x_t | h_{t-1} | 1 | zeros]; with peepholes their gradient stands behind the column of ones.
    template <class T>
    std::size_t columns() const
    {
-      return round_up(D + H + 1, kColumns<T>);
+      return round_up(D + H + 1 + cell.peepholes, kColumns<T>);
    }
-   std::size_t parameters() const { return rows() * (D + H + 1); }
+   std::size_t parameters() const { return gates() * H * (D + H) + sums() * H + peepholes() * H; }
 };
 
 } // namespace TMVA_LSTM_ABI

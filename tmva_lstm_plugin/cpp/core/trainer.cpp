@@ -38,20 +38,22 @@ bool MemorySource<T>::next(Portion<T> &portion)
 
 namespace {
 
-bool is_bias(const ParameterView &view)
-{
-   return view.name.size() > 2 && view.name.compare(view.name.size() - 2, 2, ".b") == 0;
-}
-
 /// What decays: weights, not biases, as for the penalties.
 std::vector<ParameterRange> weight_ranges(const std::vector<ParameterView> &layout)
 {
    std::vector<ParameterRange> ranges;
    for (const ParameterView &view : layout)
-      if (!is_bias(view))
+      if (view.kind == ParameterKind::Weight)
          ranges.emplace_back(view.offset, view.offset + view.rows * view.columns);
    std::sort(ranges.begin(), ranges.end());
    return ranges;
+}
+
+NetworkShape dropping(NetworkShape shape, DropRates drop)
+{
+   if (drop.any())
+      shape.drop = drop;
+   return shape;
 }
 
 } // namespace
@@ -59,7 +61,7 @@ std::vector<ParameterRange> weight_ranges(const std::vector<ParameterView> &layo
 template <class T>
 Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Standardisation<T> event_features,
                     TrainingOptions options)
-   : fOptions(options), fLayout(parameter_layout(shape)), fNetwork(shape, std::move(features), std::move(event_features)),
+   : fOptions(options), fLayout(parameter_layout(shape)), fNetwork(dropping(shape, options.drop), std::move(features), std::move(event_features)),
      fOptimizer(options.optimizer, shape.parameters(), weight_ranges(fLayout)), fParameters(shape.parameters()),
      fGradient(shape.parameters()), fAverage(options.ema_decay > 0 ? shape.parameters() : 0)
 {
@@ -71,55 +73,8 @@ Trainer<T>::Trainer(const NetworkShape &shape, Standardisation<T> features, Stan
       throw ArgumentError("batch_growth is " + std::to_string(options.growth.factor) + "; expected a number of at least 1");
    if (options.schedule.decay_epochs == 0 || options.growth.epochs == 0)
       throw ArgumentError("decay_epochs or batch_growth_epochs is 0; expected at least 1");
-   initialise();
+   initialise(shape, fOptions.initialisation, fOptions.forget_bias, fOptions.seed, fParameters.data());
    fNetwork.set_parameters(fParameters.data());
-}
-
-namespace {
-
-/// Two uniform draws to a normal one (G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29 (1958) 610).
-double normal(const RandomStream &random, std::uint64_t index)
-{
-   constexpr double kTwoPi = 6.283185307179586476925;
-   // the second draw of an index has its top bit set, which no parameter's number has
-   const double radius = std::sqrt(-2 * std::log(1 - random.uniform(index)));
-   return radius * std::cos(kTwoPi * random.uniform(index | std::uint64_t(1) << 63));
-}
-
-/// Weight number `at` (row-major) of a matrix rows x columns; `index` is what it draws with.
-double initial_weight(Initialisation kind, std::size_t rows, std::size_t columns, std::size_t at, std::uint64_t index,
-                      const RandomStream &random)
-{
-   const double n = static_cast<double>(columns), m = static_cast<double>(rows);
-   switch (kind) {
-   case Initialisation::XavierUniform: return std::sqrt(6 / (n + m)) * (2 * random.uniform(index) - 1);
-   case Initialisation::Xavier: return std::sqrt(2 / (n + m)) * normal(random, index);
-   case Initialisation::Gauss: return std::sqrt(2 / n) * normal(random, index);
-   case Initialisation::Uniform: return std::sqrt(2 / n) * (2 * random.uniform(index) - 1);
-   case Initialisation::Identity: return at / columns == at % columns ? 1 : 0;
-   case Initialisation::Zero: return 0;
-   }
-   return 0;
-}
-
-} // namespace
-
-template <class T>
-void Trainer<T>::initialise()
-{
-   const RandomStream random(fOptions.seed, Purpose::Initialise);
-   for (const ParameterView &view : fLayout) {
-      T *part = fParameters.data() + view.offset;
-      const std::size_t count = view.rows * view.columns;
-      // the four gates of W and U are four matrices
-      const std::size_t rows = view.rows / view.gates;
-      for (std::size_t n = 0; n < count; ++n)
-         part[n] = is_bias(view) ? T(0)
-                                 : static_cast<T>(initial_weight(fOptions.initialisation, rows, view.columns, n % (rows * view.columns),
-                                                           view.offset + n, random));
-      if (is_bias(view) && view.gates == 4)
-         std::fill_n(part + rows, rows, static_cast<T>(fOptions.forget_bias));
-   }
 }
 
 template <class T>
@@ -130,6 +85,7 @@ void Trainer<T>::set_parameters(std::vector<T> flat)
                           std::to_string(fParameters.size()));
    fParameters = std::move(flat);
    fHasAverage = false;
+   fResumed = false;
    fNetwork.set_parameters(fParameters.data());
 }
 
@@ -137,7 +93,8 @@ template <class T>
 LossSum Trainer<T>::train_batch(const LabelledView<T> &events, const std::int64_t *batch, std::size_t n_batch)
 {
    const LossSum sum =
-      fNetwork.gradient(events, batch, n_batch, fOptions.weight_scale, fOptions.limits, fGradient.data());
+      fNetwork.gradient(events, batch, n_batch, fOptions.weight_scale, fOptions.limits, fGradient.data(),
+                        {fOptions.seed, static_cast<std::uint32_t>(++fProgress.step)});
    if (sum.n == 0)
       return sum; // nothing but events of weight 0: no step
    // the mean over events, not over weights: a batch whose weights happen to cancel must not be blown up
@@ -174,105 +131,19 @@ void Trainer<T>::make_step(T factor)
    fNetwork.set_parameters(fParameters.data(), false, fOptions.limits.n_threads);
 }
 
-/// Loss of the averaged parameters.
-template <class T>
-LossSum Trainer<T>::validate_averaged(const LabelledView<T> &events, const std::vector<std::int64_t> &use)
-{
-   if (fHasAverage)
-      fNetwork.set_parameters(fAverage.data(), false, fOptions.limits.n_threads);
-   const LossSum sum = fNetwork.loss(events, use.data(), use.size(), fOptions.weight_scale, fOptions.limits);
-   if (fHasAverage)
-      fNetwork.set_parameters(fParameters.data(), false, fOptions.limits.n_threads);
-   return sum;
-}
-
 /// Gradient of l1 sum |w| + l2 sum w^2.
 template <class T>
 void Trainer<T>::add_penalty()
 {
    const T l1 = static_cast<T>(fOptions.l1), l2 = static_cast<T>(fOptions.l2);
    for (const ParameterView &view : fLayout) {
-      if (is_bias(view))
+      if (view.kind != ParameterKind::Weight)
          continue;
       for (std::size_t n = view.offset; n < view.offset + view.rows * view.columns; ++n) {
          const T w = fParameters[n];
          fGradient[n] += l1 * static_cast<T>((w > 0) - (w < 0)) + 2 * l2 * w;
       }
    }
-}
-
-template <class T>
-StopReason Trainer<T>::fit(EpochSource<T> &source, const LabelledView<T> *validation,
-                           const std::vector<std::int64_t> &validate, const KeepGoing &keep_going,
-                           const EpochDone &epoch_done)
-{
-   std::vector<T> best_parameters;
-   double best_loss = std::numeric_limits<double>::infinity();
-   std::size_t best_epoch = 0;
-   StopReason reason = StopReason::AllEpochs;
-   const auto batch_size = [&](std::size_t epoch) { return grown_batch(fOptions.batch_size, fOptions.growth, epoch); };
-   const double base = fOptions.optimizer.learning_rate;
-   Plateau plateau(fOptions.schedule, base);
-   Moment moment;
-   moment.steps = 0;
-   const std::size_t in_an_epoch = source.events();
-   for (std::size_t epoch = 0; epoch < fOptions.epochs; ++epoch) {
-      moment.steps += (in_an_epoch + batch_size(epoch) - 1) / batch_size(epoch);
-      if (epoch + 1 == fOptions.schedule.warmup_epochs)
-         moment.warmup_steps = moment.steps;
-   }
-
-   for (std::size_t epoch = 1; epoch <= fOptions.epochs && reason == StopReason::AllEpochs; ++epoch) {
-      moment.epoch = epoch - 1;
-      const std::size_t size = batch_size(moment.epoch);
-      source.begin(epoch, size);
-      EpochRecord record;
-      LossSum sum;
-      std::size_t events = 0;
-      Portion<T> portion;
-      while (reason == StopReason::AllEpochs && source.next(portion))
-         for (std::size_t first = 0; first < portion.n; first += size) {
-            if (!keep_going()) {
-               reason = StopReason::Interrupted;
-               break;
-            }
-            record.learning_rate = scheduled_rate(fOptions.schedule, plateau.rate(), moment);
-            fOptimizer.set_learning_rate(record.learning_rate);
-            ++moment.step;
-            const std::size_t n = std::min(size, portion.n - first);
-            const LossSum batch = train_batch(portion.events, portion.order + first, n);
-            sum.loss += batch.loss;
-            sum.weight += batch.weight;
-            events += n;
-         }
-      if (reason == StopReason::Interrupted)
-         break;
-
-      record.epoch = epoch;
-      record.loss = sum.loss / sum.weight;
-      record.events = events;
-      if (!std::isfinite(record.loss))
-         throw Error("training diverged in epoch " + std::to_string(epoch) + ": the loss is " +
-                     std::to_string(record.loss) + "; lower the learning rate or the clipping norm");
-      if (validation) {
-         const LossSum v = validate_averaged(*validation, validate);
-         record.validation_loss = v.loss / v.weight;
-         if (record.validation_loss < best_loss) {
-            best_loss = record.validation_loss;
-            best_epoch = epoch;
-            best_parameters = averaged();
-            record.best = true;
-         } else if (fOptions.patience && epoch - best_epoch >= fOptions.patience) {
-            reason = StopReason::EarlyStopping;
-         }
-      }
-      if (fOptions.schedule.kind == ScheduleKind::Plateau && epoch > fOptions.schedule.warmup_epochs)
-         plateau.epoch_done(validation ? record.validation_loss : record.loss);
-      if (!epoch_done(record))
-         reason = StopReason::Interrupted;
-   }
-   set_parameters(best_parameters.empty() ? averaged() : std::move(best_parameters)); // for scores from here on
-   return reason;
 }
 
 std::vector<std::uint8_t> draw_validation(const std::int32_t *labels, std::size_t n_events, std::size_t n_classes,

@@ -2,9 +2,11 @@
 /// The training loop: epochs of mini-batches, validation, early stopping, best weights. The same through every door.
 #pragma once
 
+#include "initialise.h"
 #include "network.h"
 #include "optimizer.h"
 #include "schedule.h"
+#include "training_state.h"
 
 #include <functional>
 #include <limits>
@@ -13,17 +15,6 @@
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
-
-/// How weights are drawn before the training; `n` columns and `m` rows of a matrix (for W and U: of one gate). Biases are 0 but
-/// for the forget gate's. Names and formulas are TMVA's WeightInitialization.
-enum class Initialisation {
-   XavierUniform, ///< uniform in +-sqrt(6 / (n + m)) (X. Glorot, Y. Bengio, AISTATS 2010)
-   Xavier,        ///< normal, deviation sqrt(2 / (n + m))
-   Gauss,         ///< normal, deviation sqrt(2 / n)
-   Uniform,       ///< uniform in +-sqrt(2 / n)
-   Identity,      ///< 1 on the diagonal
-   Zero
-};
 
 struct TrainingOptions {
    std::size_t epochs = 15;
@@ -38,8 +29,10 @@ struct TrainingOptions {
    /// as a copy of the weights after the first step.
    double ema_decay = 0;
    Initialisation initialisation = Initialisation::XavierUniform;
-   double forget_bias = 1;   ///< initial bias of the forget gate
-   std::size_t patience = 0; ///< epochs without a better validation loss before training stops; 0: all epochs are run
+   double forget_bias = 1;   ///< see initialise()
+   DropRates drop;           ///< if any, instead of the network's own
+   Monitor monitor = Monitor::Loss; ///< of the validation part; what decides which weights are the best, and about patience
+   std::size_t patience = 0; ///< epochs without a better figure before training stops; 0: all epochs are run
    std::uint64_t seed = 1;
    double weight_scale = 1; ///< event weights are multiplied by this
    WorkLimits limits;
@@ -50,9 +43,10 @@ struct EpochRecord {
    std::size_t epoch = 0; ///< from 1
    double loss = 0;       ///< over the epoch's batches, while the weights move
    double validation_loss = std::numeric_limits<double>::quiet_NaN(); ///< after the epoch; NaN without validation
+   double monitored = std::numeric_limits<double>::quiet_NaN(); ///< what TrainingOptions::monitor asks for, after the epoch
    double learning_rate = 0; ///< of the epoch's last step
-   std::size_t events = 0;
-   bool best = false; ///< the best validation loss so far
+   std::size_t events = 0;   ///< gone through; of an epoch that was taken up again, since then
+   bool best = false;        ///< the best by what is monitored, so far
 };
 
 /// Events to train on in one go, in the order given.
@@ -95,7 +89,26 @@ private:
 };
 
 /// How training ended.
-enum class StopReason { AllEpochs, EarlyStopping, Interrupted };
+enum class StopReason { AllEpochs, EarlyStopping, Interrupted, MaxTime };
+
+/// Who watches a training: is asked whether it goes on, is told of its epochs, keeps its state.
+template <class T>
+struct TrainingWatch {
+   std::function<bool()> keep_going;                    ///< asked between batches; false ends training
+   std::function<bool(const EpochRecord &)> epoch_done; ///< called after each epoch; false ends training
+   /// Seconds that fit() may take: it ends before the first batch after that, but not before it has trained on one.
+   double max_seconds = std::numeric_limits<double>::infinity();
+   /// Where the state goes, if anywhere: after every so many epochs, whenever so many seconds have passed (between two batches, too),
+   /// and when training ends.
+   std::function<void(const TrainingState<T> &)> save;
+   std::uint64_t save_epochs = 0; ///< 0: never
+   double save_seconds = std::numeric_limits<double>::infinity();
+   /// Seconds on any clock that does not go back; empty: std::chrono::steady_clock.
+   std::function<double()> clock;
+};
+
+template <class T>
+class TrainingClock;
 
 template <class T>
 class Trainer {
@@ -108,10 +121,26 @@ public:
    /// Called after each epoch; false ends training.
    using EpochDone = std::function<bool(const EpochRecord &)>;
 
-   /// Trains. Afterwards the parameters are the best by validation loss, or the last ones without validation; with ema_decay, of the
-   /// averaged ones.
+   /// Trains: from the first epoch, or, after set_state(), from there on. Afterwards the parameters are the best by what is monitored on
+   /// the validation part, or the last ones without one; with ema_decay, of the averaged ones. Throws ArgumentError where what is
+   /// monitored has no meaning.
    StopReason fit(EpochSource<T> &source, const LabelledView<T> *validation, const std::vector<std::int64_t> &validate,
-                  const KeepGoing &keep_going, const EpochDone &epoch_done);
+                  const TrainingWatch<T> &watch);
+   StopReason fit(EpochSource<T> &source, const LabelledView<T> *validation, const std::vector<std::int64_t> &validate,
+                  const KeepGoing &keep_going, const EpochDone &epoch_done)
+   {
+      TrainingWatch<T> watch;
+      watch.keep_going = keep_going;
+      watch.epoch_done = epoch_done;
+      return fit(source, validation, validate, watch);
+   }
+
+   /// Where training stands; to be asked for while fit() runs (it gives it to TrainingWatch::save): at its end the best weights take the
+   /// place of the last.
+   TrainingState<T> state() const;
+   /// The next fit(), with the same events and options, goes on from there and ends in the same bits as if it had never stopped. Only
+   /// the number of epochs may be another one, where the schedule does not look at it. Throws ArgumentError if it does not fit.
+   void set_state(TrainingState<T> state);
 
    /// Of the steps to come; fit() sets it by the schedule.
    void set_learning_rate(double rate) { fOptimizer.set_learning_rate(rate); }
@@ -126,10 +155,15 @@ public:
    const TrainingOptions &options() const { return fOptions; }
 
 private:
-   void initialise();
    void add_penalty();
    void make_step(T factor);
-   LossSum validate_averaged(const LabelledView<T> &events, const std::vector<std::int64_t> &use);
+   Moment planned_steps(std::size_t events) const;
+   StopReason train_epoch(EpochSource<T> &source, Moment moment, TrainingClock<T> &clock, EpochRecord &record);
+   bool finish_epoch(const LabelledView<T> *validation, const std::vector<std::int64_t> &validate, EpochRecord &record);
+   bool out_of_patience(bool validates) const;
+   void check_monitor(const LabelledView<T> *validation, const std::vector<std::int64_t> &validate) const;
+   void validate_averaged(const LabelledView<T> &events, const std::vector<std::int64_t> &use, EpochRecord &record);
+   double monitored(const LabelledView<T> &events, const std::vector<std::int64_t> &use) const;
 
    TrainingOptions fOptions;
    std::vector<ParameterView> fLayout;
@@ -138,6 +172,9 @@ private:
    std::vector<T> fParameters, fGradient;
    std::vector<T> fAverage; ///< as large with ema_decay only
    bool fHasAverage = false;
+   TrainingProgress fProgress; ///< of fit()
+   std::vector<T> fBest;       ///< the weights to be kept; empty: none yet
+   bool fResumed = false;      ///< the next fit() goes on from fProgress
 };
 
 /// Draws a validation part for each class: round(fraction * events of the class) of them, from the seed. `labels` may be null

@@ -239,6 +239,22 @@ void bind_model(nb::module_ &m)
       .def_rw("hidden", &ModelDocument::hidden, "H, the size of the state")
       .def_rw("lower", &ModelDocument::lower, "Hidden units of the LSTM layers below the last one, the lowest first")
       .def_rw("bidirectional", &ModelDocument::bidirectional, "All LSTM layers in both directions of time")
+      .def_prop_rw(
+         "cell", [](const ModelDocument &self) { return std::string(tmva_lstm::cell_name(self.cell.kind)); },
+         [](ModelDocument &self, const std::string &name) { self.cell.kind = tmva_lstm::cell_from_name(name); },
+         "'lstm', 'gru' or 'rnn'")
+      .def_prop_rw(
+         "peepholes", [](const ModelDocument &self) { return self.cell.peepholes; },
+         [](ModelDocument &self, bool value) { self.cell.peepholes = value; }, "The LSTM's gates see the cell state")
+      .def_prop_rw(
+         "coupled_gates", [](const ModelDocument &self) { return self.cell.coupled; },
+         [](ModelDocument &self, bool value) { self.cell.coupled = value; }, "The LSTM's forget gate is one minus its input gate")
+      .def_prop_rw(
+         "pooling", [](const ModelDocument &self) { return std::string(tmva_lstm::pooling_name(self.pooling)); },
+         [](ModelDocument &self, const std::string &name) { self.pooling = tmva_lstm::pooling_from_name(name); },
+         "What goes on of the states: 'last', 'mean', 'max' or 'attention'")
+      .def_rw("layer_norm", &ModelDocument::layer_norm, "What each recurrent layer gives is normalised")
+      .def_rw("every_step", &ModelDocument::every_step, "Each step has outputs of its own")
       .def_rw("flat_steps", &ModelDocument::flat_steps, "Steps whose states the dense layers see; 0: the last one")
       .def_prop_rw(
          "dense",

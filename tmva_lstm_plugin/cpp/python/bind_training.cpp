@@ -138,6 +138,31 @@ private:
    std::chrono::steady_clock::time_point fAsked{};
 };
 
+/// From the two callables every training has, and what else is asked for in a dictionary: `max_seconds`, `checkpoint_epochs`,
+/// `checkpoint_seconds`, `save` (called with the state as bytes), `clock` (gives seconds, for tests).
+template <class T>
+TrainingWatch<T> watch_from(nb::callable ask, std::function<bool(EpochRecord)> epoch_done, const nb::dict &control)
+{
+   TrainingWatch<T> watch;
+   watch.keep_going = KeepGoing(std::move(ask));
+   watch.epoch_done = std::move(epoch_done);
+   std::function<void(nb::bytes)> save;
+   OptionReader reader(control);
+   reader.take("max_seconds", watch.max_seconds);
+   reader.take("checkpoint_epochs", watch.save_epochs);
+   reader.take("checkpoint_seconds", watch.save_seconds);
+   reader.take("clock", watch.clock);
+   reader.take("save", save);
+   reader.refuse_others();
+   if (save)
+      watch.save = [save](const TrainingState<T> &state) {
+         const std::vector<unsigned char> bytes = to_bytes(state);
+         const nb::gil_scoped_acquire held;
+         save(nb::bytes(bytes.data(), bytes.size()));
+      };
+   return watch;
+}
+
 nb::tuple as_tuple(const LossSum &sum)
 {
    return nb::make_tuple(sum.loss, sum.weight, sum.n);
@@ -148,6 +173,7 @@ const char *name(StopReason reason)
    switch (reason) {
    case StopReason::EarlyStopping: return "early stopping";
    case StopReason::Interrupted: return "interrupted";
+   case StopReason::MaxTime: return "max_time";
    default: return "all epochs";
    }
 }
@@ -174,6 +200,18 @@ NetworkShape take_shape(OptionReader &reader, std::size_t D, std::size_t E, std:
    reader.take("flat_steps", shape.flat_steps);
    reader.take("dense", dense);
    reader.take("loss", loss);
+   std::string cell = cell_name(shape.cell.kind), pooling = pooling_name(shape.pooling);
+   reader.take("cell", cell);
+   reader.take("peepholes", shape.cell.peepholes);
+   reader.take("coupled_gates", shape.cell.coupled);
+   reader.take("pooling", pooling);
+   reader.take("layer_norm", shape.layer_norm);
+   reader.take("every_step", shape.every_step);
+   reader.take("input_dropout", shape.drop.input);
+   reader.take("recurrent_dropout", shape.drop.state);
+   reader.take("dropout", shape.drop.output);
+   shape.cell.kind = cell_from_name(cell);
+   shape.pooling = pooling_from_name(pooling);
    for (const auto &[width, activation] : dense)
       shape.dense.push_back({width, activation_from_name(activation)});
    shape.loss = loss_from_name(loss);
@@ -192,6 +230,12 @@ TrainingOptions take_training(OptionReader &reader)
    reader.take("epochs", o.epochs);
    reader.take("batch_size", o.batch_size);
    reader.take("forget_bias", o.forget_bias);
+   std::string initialisation = initialisation_name(o.initialisation);
+   reader.take("initialisation", initialisation);
+   o.initialisation = initialisation_from_name(initialisation);
+   std::string monitor = monitor_name(o.monitor);
+   reader.take("monitor", monitor);
+   o.monitor = monitor_from_name(monitor);
    reader.take("patience", o.patience);
    reader.take("seed", o.seed);
    reader.take("weight_scale", o.weight_scale);
@@ -241,21 +285,20 @@ void bind_trainer(nb::module_ &m, const char *class_name)
       .def(
          "fit_memory",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &train, const Input<std::int64_t, 1> &validate,
-            bool shuffle, nb::callable ask, const std::function<bool(EpochRecord)> &epoch_done) {
+            bool shuffle, nb::callable ask, const std::function<bool(EpochRecord)> &epoch_done, const nb::dict &control) {
             const EventArrays<T> events(arrays);
             const LabelledView<T> view = checked(events, self.network().shape(), true);
             MemorySource<T> source(view, to_vector(train), self.options().seed, shuffle);
             const std::vector<std::int64_t> validation = to_vector(validate);
-            KeepGoing keep_going(ask);
+            const TrainingWatch<T> watch = watch_from<T>(ask, epoch_done, control);
             const nb::gil_scoped_release released;
-            return name(self.fit(source, validation.empty() ? nullptr : &view, validation, std::ref(keep_going),
-                                 epoch_done));
+            return name(self.fit(source, validation.empty() ? nullptr : &view, validation, watch));
          },
-         "events"_a, "train"_a, "validate"_a, "shuffle"_a, "keep_going"_a, "epoch_done"_a)
+         "events"_a, "train"_a, "validate"_a, "shuffle"_a, "keep_going"_a, "epoch_done"_a, "control"_a = nb::dict())
       .def(
          "fit_source",
          [](Self &self, nb::object portions, nb::object validation_arrays, nb::callable ask,
-            const std::function<bool(EpochRecord)> &epoch_done) {
+            const std::function<bool(EpochRecord)> &epoch_done, const nb::dict &control) {
             std::optional<EventArrays<T>> validation;
             LabelledView<T> view;
             std::vector<std::int64_t> validate;
@@ -266,12 +309,17 @@ void bind_trainer(nb::module_ &m, const char *class_name)
                   validate.push_back(static_cast<std::int64_t>(n));
             }
             PythonSource<T> source(portions, self.network().shape());
-            KeepGoing keep_going(ask);
+            const TrainingWatch<T> watch = watch_from<T>(ask, epoch_done, control);
             const nb::gil_scoped_release released;
-            return name(self.fit(source, validate.empty() ? nullptr : &view, validate, std::ref(keep_going),
-                                 epoch_done));
+            return name(self.fit(source, validate.empty() ? nullptr : &view, validate, watch));
          },
-         "portions"_a, "validation"_a.none(), "keep_going"_a, "epoch_done"_a)
+         "portions"_a, "validation"_a.none(), "keep_going"_a, "epoch_done"_a, "control"_a = nb::dict())
+      .def(
+         "set_state",
+         [](Self &self, const nb::bytes &state) {
+            self.set_state(state_from_bytes<T>(static_cast<const unsigned char *>(state.data()), state.size()));
+         },
+         "state"_a, "The next fit goes on from a state that `save` was called with.")
       .def(
          "train_batch",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
@@ -287,16 +335,17 @@ void bind_trainer(nb::module_ &m, const char *class_name)
          "events"_a, "batch"_a, "One optimiser step; (sum of weighted losses, sum of weights, events) before it.")
       .def(
          "gradient",
-         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
+         [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch, std::uint32_t step) {
             const EventArrays<T> events(arrays);
             std::vector<T> flat(self.parameters().size());
             const LossSum sum = self.network().gradient(checked(events, self.network().shape(), true), batch.data(),
                                                         batch.shape(0), self.options().weight_scale,
-                                                        self.options().limits, flat.data());
+                                                        self.options().limits, flat.data(), {self.options().seed, step});
             const std::size_t count = flat.size();
             return nb::make_tuple(as_tuple(sum), to_numpy(std::move(flat), {count}));
          },
-         "events"_a, "batch"_a, "Sums of the loss and its gradient over a batch.")
+         "events"_a, "batch"_a, "step"_a = 0,
+         "Sums of the loss and its gradient over a batch. Dropout draws for this step; for step 0 nothing is dropped.")
       .def(
          "loss",
          [](Self &self, nb::tuple arrays, const Input<std::int64_t, 1> &batch) {
@@ -325,7 +374,27 @@ void bind_trainer(nb::module_ &m, const char *class_name)
             }
             return to_numpy(std::move(result), {view.N, shape.classes()});
          },
-         "events"_a, "n_threads"_a, "Class probabilities (N, classes).");
+         "events"_a, "n_threads"_a, "Class probabilities (N, classes).")
+      .def(
+         "outputs",
+         [](Self &self, nb::tuple arrays, std::size_t n_threads) {
+            const EventArrays<T> events(arrays);
+            const LabelledView<T> view = checked(events, self.network().shape(), false);
+            const NetworkShape &shape = self.network().shape();
+            WorkLimits limits = self.options().limits;
+            limits.n_threads = n_threads;
+            const std::size_t rows = shape.every_step ? static_cast<std::size_t>(view.offsets[view.N] - view.offsets[0]) : view.N;
+            std::vector<T> result(rows * shape.K);
+            {
+               const nb::gil_scoped_release released;
+               std::vector<std::int64_t> all(view.N);
+               for (std::size_t n = 0; n < view.N; ++n)
+                  all[n] = static_cast<std::int64_t>(n);
+               self.network().logits(view, all.data(), view.N, limits, result.data());
+            }
+            return to_numpy(std::move(result), {rows, shape.K});
+         },
+         "events"_a, "n_threads"_a, "Outputs before sigmoid or softmax (N, K); (steps, K) where every step has its own.");
 }
 
 } // namespace
@@ -336,12 +405,14 @@ void bind_training(nb::module_ &m)
       .def_ro("epoch", &EpochRecord::epoch)
       .def_ro("loss", &EpochRecord::loss)
       .def_ro("validation_loss", &EpochRecord::validation_loss)
+      .def_ro("monitored", &EpochRecord::monitored)
       .def_ro("learning_rate", &EpochRecord::learning_rate)
       .def_ro("events", &EpochRecord::events)
       .def_ro("best", &EpochRecord::best);
    bind_trainer<float>(m, "Trainer");
    bind_trainer<double>(m, "Trainer64");
    bind_schedule(m);
+   bind_figures(m);
 
    nb::class_<ColumnSummary>(m, "ColumnSummary")
       .def_ro("mean", &ColumnSummary::mean)

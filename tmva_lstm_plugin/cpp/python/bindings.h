@@ -43,6 +43,7 @@ void bind_document(nb::module_ &m);
 void bind_layer(nb::module_ &m);
 void bind_training(nb::module_ &m);
 void bind_schedule(nb::module_ &m);
+void bind_figures(nb::module_ &m);
 
 /// Options in a dictionary. What is not given keeps its value; all names that were asked for are known.
 class OptionReader {

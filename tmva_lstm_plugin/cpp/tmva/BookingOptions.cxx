@@ -32,6 +32,25 @@ BookingError::BookingError(const std::vector<std::string> &lines)
 namespace {
 
 using Complaints = std::vector<std::string>;
+using tmva_lstm::CellKind;
+using tmva_lstm::Pooling;
+
+/// A recurrent layer by its name.
+struct RecurrentKind {
+   const char *name;
+   CellKind cell;
+   bool bidirectional;
+};
+
+constexpr RecurrentKind kRecurrent[] = {{"LSTM", CellKind::Lstm, false}, {"BILSTM", CellKind::Lstm, true},
+                                        {"GRU", CellKind::Gru, false},   {"BIGRU", CellKind::Gru, true},
+                                        {"RNN", CellKind::Rnn, false},   {"BIRNN", CellKind::Rnn, true}};
+
+const RecurrentKind *recurrent_kind(const std::string &name)
+{
+   const auto *found = std::find_if(std::begin(kRecurrent), std::end(kRecurrent), [&](const auto &kind) { return name == kind.name; });
+   return found == std::end(kRecurrent) ? nullptr : found;
+}
 
 /// Reads one option string after the other; complaints are collected, not thrown.
 class Reader {
@@ -49,6 +68,7 @@ public:
       read_validation();
       read_architecture();
       read_strategy();
+      read_max_time();
       if (!fComplaints.empty())
          throw BookingError(fComplaints);
       return fBooking;
@@ -60,13 +80,17 @@ private:
 
    void read_input_layout();
    void read_layout();
-   void read_recurrent(const std::vector<std::string> &parts);
-   void read_upper_recurrent(const std::vector<std::string> &parts, bool bidirectional);
+   void read_first_recurrent(const std::vector<std::string> &parts, const RecurrentKind &kind);
+   void read_recurrent(std::vector<std::string> parts);
+   void read_variants(std::vector<std::string> &parts);
+   void read_upper_recurrent(const std::vector<std::string> &parts, const RecurrentKind &kind);
+   void read_pooling(const std::vector<std::string> &parts, bool right_behind);
    void read_dense(const std::vector<std::string> &parts, bool last);
    void read_loss();
    void read_validation();
    void read_architecture();
    void read_strategy();
+   void read_max_time();
    TrainingOptions common_options();
 
    const BookingStrings &fStrings;
@@ -75,7 +99,8 @@ private:
    const std::size_t fOutputs;
    Booking fBooking;
    Complaints fComplaints;
-   bool fReturnsSequence = false;
+   std::string fCellName = "LSTM"; ///< of the recurrent layers, as it was given
+   bool fReturnsSequence = false, fReshaped = false;
    std::size_t fAskedSteps = 0, fAskedFeatures = 0; ///< as the LSTM token says them, to be compared with InputLayout
 };
 
@@ -124,66 +149,123 @@ void Reader::read_layout()
 {
    const std::string text = fStrings.layout.empty() ? kDefaultLayout : fStrings.layout;
    const std::vector<std::string> layers = split(text, ',');
-   bool reshaped = false;
-   std::size_t recurrent = 1; // LSTM layers so far
+   std::size_t recurrent = 0; // such layers so far
    for (std::size_t n = 0; n < layers.size(); ++n) {
       const std::vector<std::string> parts = split(layers[n], '|');
       const std::string kind = upper(parts[0]);
-      if (n == 0) {
-         if (kind != "LSTM" && kind != "BILSTM") {
-            if (kind == "RNN" || kind == "GRU" || kind == "CONV" || kind == "MAXPOOL" || kind == "BNORM")
-               complain("Layout: " + kind + " layers are not offered here; the first layer is an LSTM");
-            else
-               complain("Layout: the first layer is '" + layers[0] + "', expected LSTM|H|D|T|0|1; " +
-                        near_miss(kind, {"LSTM", "BILSTM"}));
-            return;
-         }
-         fBooking.network.bidirectional = kind == "BILSTM";
-         read_recurrent(parts);
-      } else if (n == recurrent && (kind == "LSTM" || kind == "BILSTM")) {
+      const RecurrentKind *layer = recurrent_kind(kind);
+      const bool offered_elsewhere = kind == "CONV" || kind == "MAXPOOL" || kind == "BNORM";
+      if (n == 0 && !layer) {
+         if (offered_elsewhere)
+            complain("Layout: " + kind + " layers are not offered here; the first layer is an LSTM, GRU or RNN");
+         else
+            complain("Layout: the first layer is '" + layers[0] + "', expected LSTM|H|D|T|0|1; " +
+                     near_miss(kind, {"LSTM", "BILSTM", "GRU", "BIGRU", "RNN", "BIRNN"}));
+         return;
+      }
+      if (layer && n == recurrent) {
          ++recurrent;
-         read_upper_recurrent(parts, kind == "BILSTM");
+         if (n == 0)
+            read_first_recurrent(parts, *layer);
+         else
+            read_upper_recurrent(parts, *layer);
+      } else if (layer) {
+         complain("Layout: " + kind + " as layer " + std::to_string(n + 1) + " stands behind other layers; recurrent layers come first");
       } else if (kind == "RESHAPE") {
          if (parts.size() != 2 || upper(parts[1]) != "FLAT")
             complain("Layout: '" + layers[n] + "' is not offered; the states of all steps are joined by RESHAPE|FLAT");
          else if (n != recurrent)
-            complain("Layout: RESHAPE|FLAT stands after layer " + std::to_string(n) + ", expected right after the LSTM");
-         reshaped = true;
-      } else if (kind == "LSTM" || kind == "BILSTM") {
-         complain("Layout: " + kind + " as layer " + std::to_string(n + 1) + " stands behind other layers; LSTM layers come first");
-      } else if (kind == "RNN" || kind == "GRU" || kind == "CONV" || kind == "MAXPOOL" || kind == "BNORM") {
-         complain("Layout: " + kind + " as layer " + std::to_string(n + 1) + " is not offered here; LSTM and dense layers are");
+            complain("Layout: RESHAPE|FLAT stands after layer " + std::to_string(n) + ", expected right after the " + fCellName);
+         fReshaped = true;
+      } else if (kind == "POOL") {
+         read_pooling(parts, n == recurrent);
+      } else if (offered_elsewhere) {
+         complain("Layout: " + kind + " as layer " + std::to_string(n + 1) + " is not offered here; recurrent and dense layers are");
       } else {
          read_dense(parts, n + 1 == layers.size());
       }
    }
-   if (fReturnsSequence && !reshaped)
-      complain("Layout: the LSTM returns all steps (its sixth number is 1), so RESHAPE|FLAT has to follow; or let it return "
+   const bool pools = fBooking.network.pooling != Pooling::Last;
+   if (fReturnsSequence && !fReshaped && !pools)
+      complain("Layout: the " + fCellName + " returns all steps (its sixth number is 1), so RESHAPE|FLAT has to follow; or let it return "
                "the last step: LSTM|H|D|T|0|0");
-   if (!fReturnsSequence && reshaped)
-      note("Layout: the LSTM returns its last step, so RESHAPE|FLAT changes nothing");
-   fBooking.network.flat_steps = fReturnsSequence ? fBooking.T : 0;
+   if (!fReturnsSequence && fReshaped)
+      note("Layout: the " + fCellName + " returns its last step, so RESHAPE|FLAT changes nothing");
+   if (!fReturnsSequence && pools)
+      complain("Layout: POOL needs all steps of the " + fCellName + ", which returns its last (its sixth number is 0): " + fCellName +
+               "|H|D|T|0|1 before it");
+   fBooking.network.flat_steps = fReturnsSequence && fReshaped && !pools ? fBooking.T : 0;
    fBooking.network.K = fTask == Task::Binary ? 1 : fOutputs;
    if (fAskedSteps && fBooking.T && fAskedSteps != fBooking.T)
-      complain("Layout: the LSTM has " + std::to_string(fAskedSteps) + " steps, InputLayout has " + std::to_string(fBooking.T));
+      complain("Layout: the " + fCellName + " has " + std::to_string(fAskedSteps) + " steps, InputLayout has " + std::to_string(fBooking.T));
    if (fAskedFeatures && fBooking.network.D && fAskedFeatures != fBooking.network.D)
-      complain("Layout: the LSTM has " + std::to_string(fAskedFeatures) + " input features, InputLayout has " +
+      complain("Layout: the " + fCellName + " has " + std::to_string(fAskedFeatures) + " input features, InputLayout has " +
                std::to_string(fBooking.network.D));
 }
 
-/// LSTM|stateSize|inputSize|timeSteps|rememberState|returnSequence
-void Reader::read_recurrent(const std::vector<std::string> &parts)
+void Reader::read_first_recurrent(const std::vector<std::string> &parts, const RecurrentKind &kind)
 {
-   constexpr const char *kWhat[] = {"", "state size", "input size", "time steps", "rememberState", "returnSequence"};
-   std::size_t numbers[6] = {};
-   if (parts.size() > 6)
-      complain("Layout: '" + parts[0] + "' has " + std::to_string(parts.size() - 1) +
-               " numbers, expected LSTM|H|D|T|rememberState|returnSequence");
-   for (std::size_t n = 1; n < parts.size() && n < 6; ++n)
+   fCellName = kind.name;
+   fBooking.network.bidirectional = kind.bidirectional;
+   fBooking.network.cell.kind = kind.cell;
+   read_recurrent(parts);
+}
+
+/// POOL|MEAN, POOL|MAX or POOL|ATTENTION: one vector out of the states of all steps.
+void Reader::read_pooling(const std::vector<std::string> &parts, bool right_behind)
+{
+   const std::string word = parts.size() == 2 ? upper(parts[1]) : "";
+   Pooling &pooling = fBooking.network.pooling;
+   if (word != "MEAN" && word != "MAX" && word != "ATTENTION") {
+      complain("Layout: POOL has '" + (parts.size() > 1 ? parts[1] : std::string()) + "', expected one of MEAN, MAX, ATTENTION; " +
+               near_miss(word, {"MEAN", "MAX", "ATTENTION"}));
+      return;
+   }
+   if (fReshaped || pooling != Pooling::Last)
+      complain("Layout: POOL|" + word + " stands behind " + (fReshaped ? "RESHAPE|FLAT" : "another POOL") + "; there are no steps any more");
+   else if (!right_behind)
+      complain("Layout: POOL|" + word + " stands behind dense layers, expected right after the " + fCellName);
+   pooling = word == "MEAN" ? Pooling::Mean : word == "MAX" ? Pooling::Max : Pooling::Attention;
+}
+
+/// Takes PEEPHOLES, COUPLED and LNORM out of the parts of a recurrent layer. They hold for all such layers.
+void Reader::read_variants(std::vector<std::string> &parts)
+{
+   tmva_lstm::NetworkShape &network = fBooking.network;
+   std::vector<std::string> numbers{parts[0]};
+   for (std::size_t n = 1; n < parts.size(); ++n) {
+      const std::string word = upper(parts[n]);
+      if (word == "LNORM")
+         network.layer_norm = true;
+      else if ((word == "PEEPHOLES" || word == "COUPLED") && network.cell.kind != CellKind::Lstm)
+         complain("Layout: " + word + " belongs to an LSTM; a " + fCellName + " has none");
+      else if (word == "PEEPHOLES")
+         network.cell.peepholes = true;
+      else if (word == "COUPLED")
+         network.cell.coupled = true;
+      else
+         numbers.push_back(parts[n]);
+   }
+   parts = numbers;
+}
+
+/// LSTM|stateSize|inputSize|timeSteps|rememberState|returnSequence; behind them, for a GRU, MethodDL's resetGateAfter, and words.
+void Reader::read_recurrent(std::vector<std::string> parts)
+{
+   constexpr const char *kWhat[] = {"", "state size", "input size", "time steps", "rememberState", "returnSequence", "resetGateAfter"};
+   read_variants(parts);
+   const std::string name = upper(parts[0]);
+   const std::size_t most = fBooking.network.cell.kind == CellKind::Gru ? 7 : 6;
+   std::size_t numbers[7] = {};
+   numbers[6] = 1;
+   if (parts.size() > most)
+      complain("Layout: '" + parts[0] + "' has " + std::to_string(parts.size() - 1) + " numbers, expected " + name +
+               "|H|D|T|rememberState|returnSequence" + (most == 7 ? "|resetGateAfter" : ""));
+   for (std::size_t n = 1; n < parts.size() && n < most; ++n)
       if (!read_count(parts[n], numbers[n]))
-         complain("Layout: the LSTM's " + std::string(kWhat[n]) + " is '" + parts[n] + "', expected a whole number");
+         complain("Layout: the " + name + "'s " + std::string(kWhat[n]) + " is '" + parts[n] + "', expected a whole number");
    if (parts.size() < 2 || (numbers[1] == 0 && fComplaints.empty()))
-      complain("Layout: the LSTM needs a state size of at least 1: LSTM|H|D|T|0|1");
+      complain("Layout: the " + name + " needs a state size of at least 1: " + name + "|H|D|T|0|1");
    fBooking.network.H = numbers[1];
    fAskedFeatures = numbers[2];
    fAskedSteps = numbers[3];
@@ -191,19 +273,21 @@ void Reader::read_recurrent(const std::vector<std::string> &parts)
       complain("Layout: rememberState=1 is not offered: events are independent and drawn in random order, so a state carried "
                "from one to the next has no meaning; set it to 0");
    fReturnsSequence = numbers[5] != 0;
+   if (numbers[6] != 1)
+      complain("Layout: resetGateAfter=0 is not offered: the reset gate of this GRU stands behind the product with the state, as in "
+               "cuDNN and PyTorch; set it to 1, or leave it out");
 }
 
-/// A further LSTM layer: the one read before goes below it.
-void Reader::read_upper_recurrent(const std::vector<std::string> &parts, bool bidirectional)
+/// A further recurrent layer: the one read before goes below it.
+void Reader::read_upper_recurrent(const std::vector<std::string> &parts, const RecurrentKind &kind)
 {
    tmva_lstm::NetworkShape &network = fBooking.network;
-   const std::string name = "LSTM layer " + std::to_string(network.lower.size() + 2);
-   if (bidirectional != network.bidirectional)
-      complain("Layout: " + name + " goes through time in " + (bidirectional ? "both directions" : "one direction") +
-               ", the first one in " + (bidirectional ? "one" : "both") + "; all are LSTM or all are BILSTM");
+   const std::string name = "recurrent layer " + std::to_string(network.lower.size() + 2);
+   if (kind.name != fCellName)
+      complain("Layout: " + name + " is a " + kind.name + ", the first one a " + fCellName + "; all have to be the same");
    if (!fReturnsSequence)
-      complain("Layout: " + name + " needs all steps of the one below, which returns its last (its sixth number is 0): "
-               "LSTM|H|D|T|0|1 below another");
+      complain("Layout: " + name + " needs all steps of the one below, which returns its last (its sixth number is 0): " + fCellName +
+               "|H|D|T|0|1 below another");
    const std::size_t below = network.states(), D = fAskedFeatures, T = fAskedSteps;
    network.lower.push_back(network.H);
    read_recurrent(parts);
@@ -233,7 +317,7 @@ void Reader::read_dense(const std::vector<std::string> &parts, bool last)
          has_activation = true;
       } else {
          std::vector<std::string> known = names;
-         known.insert(known.end(), {"DENSE", "LSTM", "BILSTM", "RESHAPE|FLAT"});
+         known.insert(known.end(), {"DENSE", "LSTM", "BILSTM", "GRU", "BIGRU", "RNN", "BIRNN", "RESHAPE|FLAT", "POOL"});
          complain("Layout: '" + part + "' is no layer, activation or width; " + near_miss(part, known));
          return;
       }
@@ -316,7 +400,8 @@ TrainingOptions Reader::common_options()
    constexpr std::pair<const char *, Initialisation> kKinds[] = {
       {"XAVIERUNIFORM", Initialisation::XavierUniform}, {"XAVIER", Initialisation::Xavier},
       {"GAUSS", Initialisation::Gauss},                 {"UNIFORM", Initialisation::Uniform},
-      {"IDENTITY", Initialisation::Identity},           {"ZERO", Initialisation::Zero}};
+      {"IDENTITY", Initialisation::Identity},           {"ZERO", Initialisation::Zero},
+      {"ORTHOGONAL", Initialisation::Orthogonal}};
    std::vector<std::string> known;
    bool found = word.empty();
    for (const auto &[name, kind] : kKinds) {
@@ -340,8 +425,41 @@ void Reader::read_strategy()
       phase.seed = common.seed;
       phase.forget_bias = common.forget_bias;
       phase.initialisation = common.initialisation;
+      if (phase.monitor != tmva_lstm::Monitor::Loss) {
+         const std::string of = "TrainingStrategy, phase " + std::to_string(n + 1) + ": Monitor=" + upper(tmva_lstm::monitor_name(phase.monitor));
+         if (fTask == Task::Regression)
+            complain(of + " is of classes, and a regression has none; leave it out");
+         if (fBooking.validation_fraction == 0 && fBooking.validation_events == 0)
+            complain(of + " is of validation events, and ValidationSize is 0; raise it, or leave Monitor out");
+      }
+      if (n > 0 && phase.monitor != fBooking.phases.front().monitor)
+         complain("TrainingStrategy, phase " + std::to_string(n + 1) + ": Monitor=" + upper(tmva_lstm::monitor_name(phase.monitor)) +
+                  " where the first phase has " + upper(tmva_lstm::monitor_name(fBooking.phases.front().monitor)) +
+                  "; all phases monitor the same figure");
       fBooking.phases.push_back(phase);
    }
+}
+
+/// A number with one of the units s, min, h and d, or seconds.
+void Reader::read_max_time()
+{
+   constexpr std::pair<const char *, double> kUnits[] = {{"MIN", 60}, {"S", 1}, {"H", 3600}, {"D", 86400}};
+   std::string text = upper(stripped(fStrings.max_time));
+   if (text.empty())
+      return;
+   double unit = 1, value = 0;
+   for (const auto &[name, seconds] : kUnits) {
+      const std::string word = name;
+      if (text.size() > word.size() && text.compare(text.size() - word.size(), word.size(), word) == 0) {
+         unit = seconds;
+         text = stripped(text.substr(0, text.size() - word.size()));
+         break;
+      }
+   }
+   if (!read_number(text, value) || !(value > 0))
+      complain("MaxTime=" + fStrings.max_time + ": expected a time such as 2h or 90min, with one of the units s, min, h and d, or seconds");
+   else
+      fBooking.max_seconds = value * unit;
 }
 
 } // namespace
@@ -356,7 +474,7 @@ std::vector<std::string> refused_options(const std::string &parsed)
    // the method's own, then every method's
    static const std::vector<std::string> known{
       "InputLayout", "Layout", "TrainingStrategy", "ErrorStrategy", "WeightInitialization", "ValidationSize", "RandomSeed",
-      "Architecture", "Length", "MaskValue", "NumThreads", "ForgetBias", "Ranking",
+      "Architecture", "Length", "MaskValue", "NumThreads", "ForgetBias", "Ranking", "MaxTime",
       "V", "VerbosityLevel", "VarTransform", "H", "CreateMVAPdfs", "IgnoreNegWeightsInTraining"};
    std::vector<std::string> refused;
    if (upper(parsed).find("BOOST_NUM") != std::string::npos)

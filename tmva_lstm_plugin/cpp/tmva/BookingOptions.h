@@ -4,6 +4,7 @@
 
 #include "core/trainer.h"
 
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct BookingStrings {
    std::string architecture;          ///< CPU
    int random_seed = 1;               ///< 0: another one each time
    double forget_bias = 1;
+   std::string max_time{};            ///< `2h`, `90min`, `30s`, or seconds; empty: no limit
 };
 
 /// What the variables look like, as far as the layout can be found from them.
@@ -42,6 +44,7 @@ struct Booking {
    std::vector<tmva_lstm::TrainingOptions> phases;
    double validation_fraction = 0; ///< of the training events, or
    std::size_t validation_events = 0;
+   double max_seconds = std::numeric_limits<double>::infinity(); ///< for all phases together
    std::vector<std::string> notes; ///< one line each, to be logged once
 };
 

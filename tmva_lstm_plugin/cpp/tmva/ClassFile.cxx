@@ -57,13 +57,92 @@ const char *activation_code(Activation activation)
    return "z";
 }
 
-/// The LSTM layers: from inputValues to `joined`, which they declare with `x`.
+/// One step of a recurrent layer: from sequence[t] and h to h and c. `z` holds the sums, as cells.h orders them.
+void write_step(std::ostream &out, const std::string &name, const LayerShape &part)
+{
+   const std::string D = std::to_string(part.D), H = std::to_string(part.H);
+   const bool gru = part.cell.kind == CellKind::Gru;
+   const auto gate = [&](std::size_t n) { return "z[" + std::to_string(n * part.H) + " + j]"; };
+   const auto sigmoid = [](const std::string &z) { return "1 / (1 + std::exp(-(" + z + ")))"; };
+   const auto peephole = [&](std::size_t n, const char *cell) {
+      return part.cell.peepholes ? " + " + name + "_p[" + std::to_string(n * part.H) + " + j] * " + cell : std::string();
+   };
+   out << "      for (int r = 0; r < " << part.gates() * part.H << "; ++r) {\n"
+       << "         double of_x = " << name << "_b[r], of_h = 0;\n"
+       << "         for (int d = 0; d < " << D << "; ++d)\n"
+       << "            of_x += " << name << "_W[r * " << D << " + d] * sequence[t * " << D << " + d];\n"
+       << "         for (int j = 0; j < " << H << "; ++j)\n"
+       << "            of_h += " << name << "_U[r * " << H << " + j] * h[j];\n";
+   if (gru) // the two sums of the candidate are kept apart, that of h behind those of the gates
+      out << "         z[r] = r < " << 2 * part.H << " ? of_x + of_h : of_x;\n"
+          << "         if (r >= " << 2 * part.H << ")\n            z[r + " << H << "] = of_h + " << name << "_b[r + " << H << "];\n      }\n";
+   else
+      out << "         z[r] = of_x + of_h;\n      }\n";
+   out << "      for (int j = 0; j < " << H << "; ++j) {\n";
+   if (part.cell.kind == CellKind::Rnn) {
+      out << "         h[j] = std::tanh(" << gate(0) << ");\n      }\n";
+      return;
+   }
+   if (gru) {
+      out << "         const double r = " << sigmoid(gate(0)) << ", u = " << sigmoid(gate(1)) << ";\n"
+          << "         h[j] = (1 - u) * std::tanh(" << gate(2) << " + r * " << gate(3) << ") + u * h[j];\n      }\n";
+      return;
+   }
+   const std::size_t g = part.cell.coupled ? 1 : 2;
+   out << "         const double i = " << sigmoid(gate(0) + peephole(0, "c[j]")) << ", f = "
+       << (part.cell.coupled ? "1 - i" : sigmoid(gate(1) + peephole(1, "c[j]"))) << ", g = std::tanh(" << gate(g) << ");\n"
+       << "         c[j] = f * c[j] + i * g;\n"
+       << "         h[j] = " << sigmoid(gate(g + 1) + peephole(g, "c[j]")) << " * std::tanh(c[j]);\n      }\n";
+}
+
+/// Layer normalisation of `values` [count], in place.
+void write_norm(std::ostream &out, const std::string &name, const std::string &values, std::size_t count, const char *indent)
+{
+   const std::string n = std::to_string(count), in = indent;
+   out << in << "{\n" << in << "   double mean = 0, variance = 0;\n"
+       << in << "   for (int k = 0; k < " << n << "; ++k)\n" << in << "      mean += " << values << "[k] / " << n << ";\n"
+       << in << "   for (int k = 0; k < " << n << "; ++k)\n"
+       << in << "      variance += (" << values << "[k] - mean) * (" << values << "[k] - mean) / " << n << ";\n"
+       << in << "   for (int k = 0; k < " << n << "; ++k)\n"
+       << in << "      " << values << "[k] = " << name << "_norm_gain[k] * (" << values << "[k] - mean) / std::sqrt(variance + 1e-5) + " << name
+       << "_norm_b[k];\n" << in << "}\n";
+}
+
+/// From `sequence`, the states of all steps, to `joined`.
+void write_pooling(std::ostream &out, const NetworkShape &shape)
+{
+   const std::string S = std::to_string(shape.states()), M = std::to_string(shape.H);
+   out << "   double total = 0, largest = 0;\n"
+          "   for (int t = 0; t < length; ++t) {\n"
+       << "      const double* state = &sequence[t * " << S << "];\n";
+   switch (shape.pooling) {
+   case Pooling::Attention:
+      out << "      double score = 0;\n"
+          << "      for (int m = 0; m < " << M << "; ++m) {\n         double sum = attention_b[m];\n"
+          << "         for (int j = 0; j < " << S << "; ++j)\n            sum += attention_W[m * " << S << " + j] * state[j];\n"
+          << "         score += attention_v[m] * std::tanh(sum);\n      }\n"
+          << "      const double before = t > 0 && score > largest ? std::exp(largest - score) : 1;\n"
+             "      largest = t == 0 || score > largest ? score : largest;\n"
+             "      const double weight = std::exp(score - largest);\n"
+             "      total = total * before + weight;\n"
+          << "      for (int j = 0; j < " << S << "; ++j)\n         joined[j] = joined[j] * before + weight * state[j];\n";
+      break;
+   case Pooling::Max:
+      out << "      for (int j = 0; j < " << S << "; ++j)\n"
+          << "         joined[j] = t == 0 || state[j] > joined[j] ? state[j] : joined[j];\n      total = 1;\n";
+      break;
+   default:
+      out << "      for (int j = 0; j < " << S << "; ++j)\n         joined[j] += state[j];\n      total += 1;\n";
+   }
+   out << "   }\n   for (int j = 0; j < " << S << " && length > 0; ++j)\n      joined[j] /= total;\n   (void)largest;\n";
+}
+
+/// The recurrent layers: from inputValues to `joined`, which they declare with `x`.
 void write_recurrent(std::ostream &out, const NetworkShape &shape)
 {
    const StackShape stack = shape.stack();
-   const std::string states = std::to_string(shape.states());
-   out << "   std::vector<double> x, h, c, z, next, joined(" << (shape.flat_steps ? std::to_string(shape.flat_steps) + " * " : std::string())
-       << states
+   out << "   std::vector<double> x, h, c, z, next, joined("
+       << (shape.flat_steps ? std::to_string(shape.flat_steps) + " * " : std::string()) << shape.states()
        << " + E, 0.);\n"
           "   std::vector<double> sequence(static_cast<std::size_t>(length) * D); // all steps of what the next layer looks at\n"
           "   for (int t = 0; t < length; ++t)\n"
@@ -71,40 +150,37 @@ void write_recurrent(std::ostream &out, const NetworkShape &shape)
           "         sequence[t * D + d] = "
        << standardised("t * D + d", "feature", "d") << ";\n";
    for (std::size_t n = 0; n < stack.parts(); ++n) {
-      const std::size_t layer = n / stack.directions(), direction = n % stack.directions();
+      const std::size_t layer = n / stack.directions(), direction = n % stack.directions(), outputs = stack.outputs(layer);
       const LayerShape part = stack.part(n);
-      const std::size_t outputs = part.H * stack.directions();
-      const std::string name = "lstm" + (layer ? std::to_string(layer + 1) : "") + (direction ? "_reverse" : "");
+      const bool last = layer + 1 == stack.layers();
+      const std::string whole = std::string(cell_name(shape.cell.kind)) + (layer ? std::to_string(layer + 1) : "");
       if (direction == 0)
          out << "   next.assign(static_cast<std::size_t>(length) * " << outputs << ", 0.);\n";
-      out << "   h.assign(" << part.H << ", 0.);\n   c.assign(" << part.H << ", 0.);\n   z.assign(" << part.rows()
+      out << "   h.assign(" << part.H << ", 0.);\n   c.assign(" << part.H << ", 0.);\n   z.assign(" << part.sums() * part.H
           << ", 0.);\n"
              "   for (int n = 0; n < length; ++n) {\n"
              "      const int t = "
-          << (direction ? "length - 1 - n" : "n") << ";\n"
-          << "      for (int r = 0; r < " << part.rows() << "; ++r) {\n"
-          << "         double sum = " << name << "_b[r];\n"
-          << "         for (int d = 0; d < " << part.D << "; ++d)\n"
-          << "            sum += " << name << "_W[r * " << part.D << " + d] * sequence[t * " << part.D << " + d];\n"
-          << "         for (int j = 0; j < " << part.H << "; ++j)\n"
-          << "            sum += " << name << "_U[r * " << part.H << " + j] * h[j];\n"
-          << "         z[r] = sum;\n"
-             "      }\n"
-          << "      for (int j = 0; j < " << part.H << "; ++j) {\n"
-          << "         const double i = 1 / (1 + std::exp(-z[j])), f = 1 / (1 + std::exp(-z[" << part.H << " + j]));\n"
-          << "         const double g = std::tanh(z[" << 2 * part.H << " + j]), o = 1 / (1 + std::exp(-z[" << 3 * part.H
-          << " + j]));\n"
-             "         c[j] = f * c[j] + i * g;\n"
-             "         h[j] = o * std::tanh(c[j]);\n"
-          << "         next[t * " << outputs << " + " << direction * part.H << " + j] = h[j];\n"
-          << "      }\n   }\n";
-      if (layer + 1 == stack.layers() && !shape.flat_steps)
+          << (direction ? "length - 1 - n" : "n") << ";\n";
+      write_step(out, whole + (direction ? "_reverse" : ""), part);
+      out << "      for (int j = 0; j < " << part.H << "; ++j)\n"
+          << "         next[t * " << outputs << " + " << direction * part.H << " + j] = h[j];\n   }\n";
+      if (last && !stack.keeps_states)
          out << "   for (int j = 0; j < " << part.H << "; ++j)\n      joined[" << direction * part.H << " + j] = h[j];\n";
-      if (direction + 1 == stack.directions())
-         out << "   sequence = next;\n";
+      if (direction + 1 < stack.directions())
+         continue;
+      out << "   sequence = next;\n";
+      if (shape.layer_norm && last && !stack.keeps_states) {
+         write_norm(out, whole, "joined", outputs, "   ");
+      } else if (shape.layer_norm) {
+         out << "   for (int t = 0; t < length; ++t) {\n      double* state = &sequence[t * " << outputs << "];\n";
+         write_norm(out, whole, "state", outputs, "      ");
+         out << "   }\n";
+      }
    }
    if (shape.flat_steps)
       out << "   for (std::size_t n = 0; n < sequence.size(); ++n)\n      joined[n] = sequence[n];\n";
+   else if (shape.pools())
+      write_pooling(out, shape);
 }
 
 } // namespace
@@ -132,7 +208,7 @@ void write_class(std::ostream &out, const std::string &name, const SequenceModel
 
    out << "inline std::vector<double> " << name
        << "::GetClassProbabilities(const std::vector<double>& inputValues) const\n{\n"
-       << "   // " << shape.D << " features a step, " << shape.E << " event features, " << shape.H << " hidden units in the last LSTM layer; gates i, f, g, o\n"
+       << "   // " << shape.D << " features a step, " << shape.E << " event features, " << shape.H << " hidden units in the last recurrent layer\n"
        << "   const int T = " << layout.T << ", D = " << shape.D << ", E = " << shape.E << ";\n";
    const float *flat = document.parameters.data();
    for (const ParameterView &part : parts) {

@@ -99,7 +99,7 @@ void write_options(ModelDocument &document, const std::vector<std::pair<std::str
 
 void write_training(ModelDocument &document, const TrainingReport &report)
 {
-   std::string epochs, losses, validation, rates;
+   std::string epochs, losses, validation, rates, monitored;
    std::size_t best = 0;
    for (const tmva_lstm::EpochRecord &record : report.epochs) {
       const char *space = epochs.empty() ? "" : " ";
@@ -107,6 +107,7 @@ void write_training(ModelDocument &document, const TrainingReport &report)
       losses += space + exact(record.loss);
       validation += space + exact(record.validation_loss);
       rates += space + exact(record.learning_rate);
+      monitored += space + exact(record.monitored);
       if (record.best || std::isnan(record.validation_loss))
          best = record.epoch;
    }
@@ -124,6 +125,9 @@ void write_training(ModelDocument &document, const TrainingReport &report)
             {},
             {},
             {column("epoch", epochs), column("loss", losses), column("validation_loss", validation), column("learning_rate", rates)}}}};
+   if (report.monitor != tmva_lstm::Monitor::Loss)
+      document.training.children.back().children.push_back(
+         column((std::string("validation_") + tmva_lstm::monitor_name(report.monitor)).c_str(), monitored));
 }
 
 void write_provenance(ModelDocument &document, const std::string &root_version, unsigned n_threads, double seconds)

@@ -82,7 +82,8 @@ void MethodLSTM::DeclareOptions()
 {
    DeclareOptionRef(fInputLayout = "", "InputLayout", "T|D: steps and features of a step; variable t*D+d is feature d of step t");
    DeclareOptionRef(fLayout = kDefaultLayout, "Layout",
-                    "Layers: LSTM|H|D|T|0|returnSequence, RESHAPE|FLAT after a returned sequence, DENSE|width|ACTIVATION, LINEAR");
+                    "Layers: LSTM|H|D|T|0|returnSequence (or GRU, RNN, BILSTM, BIGRU, BIRNN; behind them PEEPHOLES, COUPLED, LNORM), after a "
+                    "returned sequence RESHAPE|FLAT or POOL|MEAN, MAX, ATTENTION, then DENSE|width|ACTIVATION, LINEAR");
    DeclareOptionRef(fTrainingStrategy = kDefaultStrategy, "TrainingStrategy", "key=value pairs joined by commas, phases by |");
    DeclareOptionRef(fErrorStrategy = "", "ErrorStrategy", "Loss: CROSSENTROPY, MUTUALEXCLUSIVE or SUMOFSQUARES; by task if empty");
    DeclareOptionRef(fWeightInitialization = "XAVIERUNIFORM", "WeightInitialization",
@@ -94,6 +95,7 @@ void MethodLSTM::DeclareOptions()
    DeclareOptionRef(fMaskValue = "", "MaskValue", "Steps at the end whose values are all this are padding");
    DeclareOptionRef(fNumThreads = 0, "NumThreads", "Threads; 0: ROOT's implicit multithreading if it is on, else all processors");
    DeclareOptionRef(fForgetBias = 1., "ForgetBias", "Initial bias of the forget gate (MethodDL: 0)");
+   DeclareOptionRef(fMaxTime = "", "MaxTime", "Time after which a training ends in good order: 2h, 90min, 30s; empty: no limit");
    DeclareOptionRef(fComputeRanking = kTRUE, "Ranking", "Rank features and steps by permutation, in at most 10 % of the training time");
 }
 
@@ -162,7 +164,7 @@ void MethodLSTM::ProcessOptions()
 
    const BookingStrings strings{fInputLayout.Data(),    fLayout.Data(),          fTrainingStrategy.Data(),
                                 fErrorStrategy.Data(),  fWeightInitialization.Data(), fValidationSize.Data(),
-                                fArchitecture.Data(),   fRandomSeed,             fForgetBias};
+                                fArchitecture.Data(),   fRandomSeed,             fForgetBias, fMaxTime.Data()};
    try {
       my.booking = understand(strings, variables, task, DoRegression() ? DataInfo().GetNTargets() : DataInfo().GetNClasses());
    } catch (const BookingError &error) {
@@ -283,6 +285,8 @@ void MethodLSTM::TrainGuarded(const SignalWatch &watch)
          add_history(*this, "trainingError", record.epoch, record.loss, 0);
          if (std::isfinite(record.validation_loss))
             add_history(*this, "valError", record.epoch, record.validation_loss, 0);
+         if (my.report.monitor != tmva_lstm::Monitor::Loss)
+            add_history(*this, tmva_lstm::monitor_name(my.report.monitor), record.epoch, record.monitored, 0);
          return !watch.signalled();
       })));
    my.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

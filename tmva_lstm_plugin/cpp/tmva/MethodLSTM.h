@@ -86,6 +86,7 @@ private:
    TString fArchitecture;
    TString fLengthName;
    TString fMaskValue;
+   TString fMaxTime;
    Int_t fRandomSeed;
    Int_t fNumThreads;
    Double_t fForgetBias;

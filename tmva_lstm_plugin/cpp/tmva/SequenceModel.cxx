@@ -4,6 +4,7 @@
 #include "core/preprocess.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -189,6 +190,9 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
    document.hidden = booking.network.H;
    document.lower = booking.network.lower;
    document.bidirectional = booking.network.bidirectional;
+   document.cell = booking.network.cell;
+   document.pooling = booking.network.pooling;
+   document.layer_norm = booking.network.layer_norm;
    document.flat_steps = booking.network.flat_steps;
    document.dense = booking.network.dense;
    document.loss = booking.network.loss;
@@ -210,6 +214,9 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
 
    const LabelledView<float> view = events.view();
    std::vector<float> parameters;
+   report.monitor = booking.phases.front().monitor;
+   const auto now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+   const double began = now();
    for (const TrainingOptions &phase : booking.phases) {
       TrainingOptions options = phase;
       options.weight_scale = roles.weight_scale;
@@ -221,18 +228,21 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
       // each phase draws its own orders: epochs count on
       const std::size_t before = report.epochs.size();
       MemorySource<float> source(view, roles.train, options.seed + before, true);
-      const StopReason reason = trainer.fit(
-         source, roles.validate.empty() ? nullptr : &view, roles.validate, keep_going, [&](const EpochRecord &epoch) {
-            EpochRecord record = epoch;
-            record.epoch += before;
-            report.epochs.push_back(record);
-            return epoch_done(record);
-         });
+      TrainingWatch<float> watch;
+      watch.keep_going = keep_going;
+      watch.epoch_done = [&](const EpochRecord &epoch) {
+         EpochRecord record = epoch;
+         record.epoch += before;
+         report.epochs.push_back(record);
+         return epoch_done(record);
+      };
+      watch.max_seconds = booking.max_seconds - (now() - began);
+      const StopReason reason = trainer.fit(source, roles.validate.empty() ? nullptr : &view, roles.validate, watch);
       parameters = trainer.parameters();
-      if (reason == StopReason::Interrupted) {
-         report.interrupted = true;
+      report.interrupted = reason == StopReason::Interrupted;
+      report.out_of_time = reason == StopReason::MaxTime;
+      if (report.interrupted || report.out_of_time)
          break;
-      }
    }
    document.parameters = parameters;
    document.probes = choose_probes(events);
@@ -253,6 +263,9 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
 
 SequenceModel::SequenceModel(ModelDocument document) : fDocument(std::move(document))
 {
+   if (fDocument.every_step)
+      throw ModelError("network: found outputs for every step, expected one answer for an event, which is all that TMVA has room for; "
+                       "take load_model in Python");
    auto network = std::make_shared<Network<float>>(network_shape(fDocument), standardisation(fDocument.features),
                                                    standardisation(fDocument.event_features));
    network->set_parameters(fDocument.parameters.data());

@@ -23,10 +23,12 @@ struct ModelNames {
 /// What happened in a training, one entry an epoch over all phases.
 struct TrainingReport {
    std::vector<tmva_lstm::EpochRecord> epochs;
+   tmva_lstm::Monitor monitor = tmva_lstm::Monitor::Loss;
    std::size_t training_events = 0, validation_events = 0;
    std::size_t negative_events = 0, unused_events = 0; ///< with a weight below 0; of weight 0
    double negative_share = 0;                          ///< of the sum of |weight|
    bool interrupted = false;
+   bool out_of_time = false; ///< stopped by MaxTime
 };
 
 /// A network with its document.

@@ -8,6 +8,7 @@
 
 namespace tmva_lstm_tmva {
 
+using tmva_lstm::Monitor;
 using tmva_lstm::OptimizerKind;
 using tmva_lstm::ScheduleKind;
 using tmva_lstm::TrainingOptions;
@@ -20,6 +21,9 @@ constexpr std::pair<const char *, OptimizerKind> kOptimizers[] = {
 constexpr std::pair<const char *, ScheduleKind> kSchedules[] = {
    {"CONSTANT", ScheduleKind::Constant}, {"STEP", ScheduleKind::Step},         {"EXPONENTIAL", ScheduleKind::Exponential},
    {"COSINE", ScheduleKind::Cosine},     {"ONECYCLE", ScheduleKind::OneCycle}, {"PLATEAU", ScheduleKind::Plateau}};
+
+constexpr std::pair<const char *, Monitor> kMonitors[] = {
+   {"LOSS", Monitor::Loss}, {"AUC", Monitor::Auc}, {"ACCURACY", Monitor::Accuracy}};
 
 /// The words of a list.
 template <class Kind, std::size_t N>
@@ -64,6 +68,7 @@ public:
       choose("Schedule", kSchedules, fKnowsSchedule, fOptions.schedule.kind);
       if (fOptions.schedule.kind == ScheduleKind::Exponential)
          fOptions.schedule.decay_factor = tmva_lstm::kExponentialFactor;
+      choose("Monitor", kMonitors, fKnowsMonitor, fOptions.monitor);
       const std::size_t before = fComplaints.size();
       take_common();
       take_optimizer();
@@ -154,17 +159,17 @@ private:
    std::vector<std::string> &fComplaints, &fNotes;
    std::vector<Given> fGiven;
    TrainingOptions fOptions;
-   bool fKnowsOptimizer = true, fKnowsSchedule = true;
+   bool fKnowsOptimizer = true, fKnowsSchedule = true, fKnowsMonitor = true;
 };
 
 void PhaseReader::split_up(const std::string &text, bool users)
 {
    static const std::vector<std::string> keys{
       "LearningRate", "Momentum", "ConvergenceSteps", "MaxEpochs", "Optimizer", "BatchSize", "TestRepetitions", "WeightDecay",
-      "Regularization", "DropConfig", "ClipNorm", "ADAM_beta1", "ADAM_beta2", "ADAM_eps", "Repetitions", "Multithreading",
+      "Regularization", "DropConfig", "RecurrentDropout", "ClipNorm", "ADAM_beta1", "ADAM_beta2", "ADAM_eps", "Repetitions", "Multithreading",
       "ADAGRAD_eps", "RMSPROP_eps", "RMSPROP_rho", "ADADELTA_eps", "ADADELTA_rho", "Nesterov", "ClipValue", "EmaDecay",
       "Schedule", "DecayEpochs", "DecayFactor", "MinLearningRate", "PlateauPatience", "RiseFraction", "StartDivisor",
-      "EndDivisor", "WarmupEpochs", "WarmupStart", "BatchGrowth", "BatchGrowthEpochs", "MaxBatchSize"};
+      "EndDivisor", "WarmupEpochs", "WarmupStart", "BatchGrowth", "BatchGrowthEpochs", "MaxBatchSize", "Monitor"};
    for (const std::string &piece : split(text, ',')) {
       if (piece.empty())
          continue;
@@ -276,18 +281,29 @@ void PhaseReader::take_decay()
    }
 }
 
+/// DropConfig=input+layer+layer+...: the part dropped of the features of a step, then of what each layer gives; the recurrent layers
+/// have one rate here. RecurrentDropout: of the state on its way to the next step.
 void PhaseReader::take_dropout()
 {
+   number("RecurrentDropout", fOptions.drop.state, "a number from 0 to less than 1", kPart);
    for (const Given &given : fGiven) {
       if (given.key != "DropConfig")
          continue;
+      std::vector<double> rates;
       for (const std::string &part : split(given.value, '+')) {
-         double probability = 0;
-         if (!read_number(part, probability))
-            complain("DropConfig=" + given.value + ", expected numbers joined by +");
-         else if (probability != 0)
-            complain("DropConfig=" + given.value + ": dropout is not offered; set it to 0");
+         double rate = 0;
+         if (!read_number(part, rate) || rate < 0 || rate >= 1) {
+            complain("DropConfig=" + given.value + ": found '" + part + "', expected numbers from 0 to less than 1 joined by +");
+            return;
+         }
+         rates.push_back(rate);
       }
+      fOptions.drop.input = rates.empty() ? 0 : rates[0];
+      fOptions.drop.output = rates.size() > 1 ? rates[1] : 0;
+      for (std::size_t n = 2; n < rates.size(); ++n)
+         if (rates[n] != 0 && rates[n] != rates[1])
+            complain("DropConfig=" + given.value + ": all recurrent layers drop the same part, and dense layers none; expected "
+                     "input+layers, such as DropConfig=0.1+0.3");
    }
 }
 

@@ -46,17 +46,29 @@ EpochLog::EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_e
    : fLog(log), fLast(now())
 {
    const tmva_lstm::NetworkShape &network = booking.network;
-   std::string layers = network.bidirectional ? "LSTM of both directions with " : "LSTM with ";
+   using tmva_lstm::CellKind;
+   const CellKind kind = network.cell.kind;
+   std::string layers = kind == CellKind::Gru ? "GRU " : kind == CellKind::Rnn ? "RNN " : "LSTM ";
+   layers += network.bidirectional ? "of both directions with " : "with ";
+   layers += std::string(network.cell.peepholes ? "peepholes, " : "") + (network.cell.coupled ? "coupled gates, " : "") +
+             (network.layer_norm ? "normalised layers of " : "");
    for (const std::size_t width : network.lower)
       layers += std::to_string(width) + ", ";
    layers += std::to_string(network.H) + " units";
    if (network.flat_steps)
       layers += ", all steps joined";
+   if (network.pools())
+      layers += std::string(", pooled by ") + tmva_lstm::pooling_name(network.pooling);
    for (const tmva_lstm::DenseSpec &layer : network.dense)
       layers += ", dense " + std::to_string(layer.width) + " " + tmva_lstm::activation_name(layer.activation);
    fLog << kINFO << layers << ": " << network.parameters() << " parameters, " << booking.T << " steps of " << network.D
         << " features; " << n_events << " events, " << n_threads << " thread(s)" << Endl;
-   fLog << kINFO << "Epoch | Train err. | Valid. err. | learn. rate | events/s" << Endl;
+   std::string monitored;
+   for (const tmva_lstm::TrainingOptions &phase : booking.phases)
+      if (monitored.empty() && phase.monitor != tmva_lstm::Monitor::Loss)
+         monitored = std::string(" | ") + tmva_lstm::monitor_name(phase.monitor);
+   fLog << kINFO << "Epoch | Train err. | Valid. err. | learn. rate | events/s" << monitored << Endl;
+   fMonitors = !monitored.empty();
 }
 
 void EpochLog::line(const tmva_lstm::EpochRecord &record)
@@ -65,7 +77,8 @@ void EpochLog::line(const tmva_lstm::EpochRecord &record)
    fLast = time;
    fLog << kINFO << formatted("%5.0f", static_cast<double>(record.epoch)) << " | " << formatted("%10.5f", record.loss) << " | "
         << (std::isfinite(record.validation_loss) ? formatted("%11.5f", record.validation_loss) : std::string("          -"))
-        << " | " << formatted("%11.3g", record.learning_rate) << " | " << formatted("%8.0f", static_cast<double>(record.events) / seconds) << (record.best ? " best" : "") << Endl;
+        << " | " << formatted("%11.3g", record.learning_rate) << " | " << formatted("%8.0f", static_cast<double>(record.events) / seconds)
+        << (fMonitors ? " | " + formatted("%8.5f", record.monitored) : std::string()) << (record.best ? " best" : "") << Endl;
 }
 
 void EpochLog::finish(const TrainingReport &report, const SignalWatch &watch, double seconds)
@@ -80,6 +93,9 @@ void EpochLog::finish(const TrainingReport &report, const SignalWatch &watch, do
    else if (watch.signalled())
       fLog << kWARNING << "stopped by " << watch.name() << " after " << report.epochs.size() << " epoch(s); the "
            << (report.validation_events ? "best" : "last") << " weights so far are kept" << Endl;
+   if (report.out_of_time)
+      fLog << kWARNING << "MaxTime is over after " << report.epochs.size() << " complete epoch(s); the "
+           << (report.validation_events && !report.epochs.empty() ? "best" : "last") << " weights so far are kept" << Endl;
    fLog << kINFO << report.training_events << " events trained, " << report.validation_events << " validated, "
         << report.epochs.size() << " epochs in " << formatted("%.3g", seconds) << " s" << Endl;
 }
@@ -178,6 +194,8 @@ void write_help(TMVA::MsgLogger &log)
        << "or ADAMW, EmaDecay, BatchGrowth with BatchGrowthEpochs (1) and MaxBatchSize, WarmupEpochs, and" << Endl
        << "Schedule: STEP with DecayEpochs (10) and DecayFactor (0.1), EXPONENTIAL with DecayFactor (0.95)," << Endl
        << "COSINE with MinLearningRate (0), ONECYCLE with RiseFraction (0.3), PLATEAU with PlateauPatience (5)." << Endl
+       << "Monitor=AUC or ACCURACY decides by that which weights are the best, and about ConvergenceSteps." << Endl
+       << "MaxTime (2h, 90min) ends the training in good order when it has taken so long." << Endl
        << "The same RandomSeed gives the same weights for any NumThreads." << Endl;
 }
 

@@ -34,6 +34,7 @@ public:
 
 private:
    TMVA::MsgLogger &fLog;
+   bool fMonitors = false; ///< something else than the loss
    double fLast;
 };
 
