@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .lstm import lstm_backward, lstm_forward
     from .reading import read_sequences
     from .recipe import Recipe
+    from .search import search
     from .sequences import Sequences
     from .streaming import SequenceStream, stream_sequences
     from .tmva import register
@@ -41,6 +42,7 @@ _HOME = {
     "lstm_forward": "lstm",
     "read_sequences": "reading",
     "register": "tmva",
+    "search": "search",
     "stream_sequences": "streaming",
 }
 
@@ -59,6 +61,7 @@ __all__ = [
     "lstm_forward",
     "read_sequences",
     "register",
+    "search",
     "stream_sequences",
     "tmva",
 ]

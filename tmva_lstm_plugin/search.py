@@ -1,8 +1,8 @@
 """Search for the options of a model: random search and successive halving, on all cores, to be taken up again at any time.
 
-Successive halving (K. Jamieson, A. Talwalkar, arXiv:1502.07943) begins with many trials and few epochs, keeps the best part of them,
-gives these more epochs, and so on: see :func:`halving`.  A trial that goes on does so from its checkpoint, so an epoch is never trained
-twice, and its schedules are those of the whole training from its first step.
+Successive halving (K. Jamieson, A. Talwalkar, arXiv:1502.07943) begins with many trials and few epochs, keeps the best part
+of them, gives these more epochs, and so on: see :func:`halving`.  A trial that goes on does so from its checkpoint, so an
+epoch is never trained twice, and its schedules are those of the whole training from its first step.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Rung:
 def halving(trials: int, reduction: int, epochs: int, least: int = 1) -> list[Rung]:
     """Return the rungs of successive halving.
 
-    Of n trials, rung k has ``floor(n / reduction^k)``, and each of them gets ``ceil(epochs / reduction^(K - k))`` epochs in all, so that
-    about as many epochs are trained up to each rung as in the first.  K is the largest number for which the last rung has a trial
-    and the first at least `least` epochs.
+    Of n trials, rung k has ``floor(n / reduction^k)``, and each of them gets ``ceil(epochs / reduction^(K - k))`` epochs in
+    all, so that about as many epochs are trained up to each rung as in the first.  K is the largest number for which the
+    last rung has a trial and the first at least `least` epochs.
 
     Parameters
     ----------
@@ -212,14 +212,16 @@ def search(
 ) -> SearchResult:
     """Search a space of options for the model that does best on events none of the trials trains on.
 
-    Every finished trial is on disk at once.  The same call goes on where an earlier one stopped, whatever stopped it; trials, method,
-    workers and the figure may be others, while other options, space, seed or events are refused by name.  The results are
-    the same for any number of workers and threads.  Ctrl-C and SIGTERM end a search; what is done is kept and returned.
+    Every finished trial is on disk at once.  The same call goes on where an earlier one stopped, whatever stopped it;
+    trials, method, workers and the figure may be others, while other options, space, seed or events are refused by name.
+    The results are the same for any number of workers and threads.  Ctrl-C and SIGTERM end a search; what is done is kept
+    and returned.
 
     Parameters
     ----------
     model : LSTMClassifier
-        The options that are not searched for; it is not trained itself.  `n_threads` is the number of processors of the whole
+        The options that are not searched for; it is not trained itself.  Time limit and checkpoints of a single training are left
+        out; `n_threads` is the number of processors of the whole
         search, all by default.
     space : mapping of str to list or mapping
         See :func:`tmva_lstm_plugin.search_space.parse_space`.
@@ -236,8 +238,8 @@ def search(
     judge_by : {"auc", "accuracy", "loss"}
         The figure that counts, with the event weights where there are any.
     judged : Sequences or float
-        The events by which trials are judged; or the part of `data`, drawn at random, that is taken from it for that.  It says nothing
-        unbiased of the best trial: keep other events for that.
+        The events by which trials are judged; or the part of `data`, drawn at random, that is taken from it for that.  It
+        says nothing unbiased of the best trial: keep other events for that.
     seed : int
         Of the draws of options and of that part.
     workers : int, optional
@@ -351,9 +353,7 @@ class _Runner:
             if self.stopped_by is not None:
                 return
             with StopRequest() as noted:
-                result = run_trial(
-                    self._folder, self._events, trial, epochs, options, self._searched, self._threads[0]
-                )
+                result = run_trial(self._folder, self._events, trial, epochs, options, self._searched, self._threads[0])
             if result is None:
                 self.stopped_by = noted.signal_name or "SIGINT"
                 return
@@ -388,7 +388,9 @@ def _check_numbers(
 
 def _parts(data: Sequences, judged: Sequences | float, seed: int) -> tuple[Sequences, Sequences]:
     if not isinstance(data, Sequences):
-        raise InputError(f"search was given {type(data).__name__}, expected Sequences, which every trial goes through anew")
+        raise InputError(
+            f"search was given {type(data).__name__}, expected Sequences, which every trial goes through anew"
+        )
     if isinstance(judged, Sequences):
         parts = data, judged
     elif isinstance(judged, bool) or not isinstance(judged, (int, float)) or not 0 < judged < 1:
@@ -403,7 +405,9 @@ def _parts(data: Sequences, judged: Sequences | float, seed: int) -> tuple[Seque
         for index, class_name in enumerate(part.class_names):
             chosen = part.labels == index
             if not chosen.any():
-                raise InputError(f"{part.source}: none of {len(part)} events {name} is of class '{class_name}'; give more")
+                raise InputError(
+                    f"{part.source}: none of {len(part)} events {name} is of class '{class_name}'; give more"
+                )
             if part.weights is not None and part.weights[chosen].sum() <= 0:
                 raise InputError(
                     f"{part.source}: the weights of the events {name} of class '{class_name}' have no sum above 0; give more"

@@ -117,7 +117,9 @@ def _parsed(name: str, value: Any) -> Choice | Range:
     if name not in MODEL_OPTIONS:
         raise OptionError(f"there is no option {name!r} to search for; {near_miss(name, MODEL_OPTIONS)}")
     if name in HOW_IT_IS_RUN:
-        raise OptionError(f"{name} says how a training is run and not what it learns, so there is nothing to search for")
+        raise OptionError(
+            f"{name} says how a training is run and not what it learns, so there is nothing to search for"
+        )
     if isinstance(value, Choice):
         value = value.values
     if isinstance(value, Range):
@@ -158,7 +160,9 @@ def _range(name: str, given: Mapping[str, Any]) -> Range:
     if not low < high:
         raise OptionError(f"{name}: low is {low!r} and high {high!r}; expected low below high")
     if not isinstance(log, bool) or (log and low <= 0):
-        raise OptionError(f"{name}: log is {log!r} with low = {low!r}; expected true or false, and for true a low above 0")
+        raise OptionError(
+            f"{name}: log is {log!r} with low = {low!r}; expected true or false, and for true a low above 0"
+        )
     whole = isinstance(low, int) and isinstance(high, int) and option.kind is not float
     return Range(low, high, log, whole)
 

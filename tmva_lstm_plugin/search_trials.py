@@ -1,7 +1,7 @@
 """One trial of a search: a training up to some epoch, judged on events of its own, and what is kept of it on disk.
 
-Every file is named by trial and epoch, so nothing is ever mixed; the result, a JSON file, is written last.  A trial goes on from the
-checkpoint of an earlier rung and ends in the same bits as one that was never stopped.
+Every file is named by trial and epoch, so nothing is ever mixed; the result, a JSON file, is written last.  A trial goes on
+from the checkpoint of an earlier rung and ends in the same bits as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def read_result(folder: Path, trial: int, epochs: int) -> TrialResult | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise OutputError(f"the result of trial {trial} in '{path}' cannot be read: {error}; delete it to have it again") from error
+        raise OutputError(
+            f"the result of trial {trial} in '{path}' cannot be read: {error}; delete it to train again"
+        ) from error
     return result if result.error or model_path(folder, trial, epochs).exists() else None
 
 
@@ -139,7 +141,9 @@ def run_trial(
     def enough(record: Any, _: Any) -> bool:
         return bool(record.epoch < epochs)
 
-    error, figures = "", {}
+    error = ""
+    figures: dict[str, float] = {}
+    stopped_by: str | None = None
     try:
         if before is not None and before.stopped_by == "early stopping":
             # it has come to its own end, and more epochs are none to it
@@ -152,12 +156,13 @@ def run_trial(
             if model.stopped_by in ("SIGINT", "SIGTERM"):
                 return None
             stopped_by = None if model.stopped_by == "callback" else model.stopped_by
-            figures, _ = figures_of(model.predict_proba(judged), judged.labels, judged.class_names, judged.weights)  # type: ignore[arg-type]
+            assert judged.labels is not None  # checked before the first trial
+            figures, _ = figures_of(model.predict_proba(judged), judged.labels, judged.class_names, judged.weights)
             model.save(model_path(folder, trial, epochs))
     except OutputError:
         raise
     except LSTMError as failure:
-        error, stopped_by = str(failure), None
+        error = str(failure)
     seconds = time.perf_counter() - started + (0.0 if before is None else before.seconds)
     result = TrialResult(trial, epochs, varied, figures, stopped_by, seconds, error)
     _write_result(folder, result)

@@ -1,7 +1,7 @@
 """The processes of a search, each with its share of the processors: trials go in as lines, and what became of them comes out.
 
-A worker is a Python of its own, so a program that searches needs no guard around its main part.  It ends when its standard input
-does, that is, when the search ends in whatever way, even by SIGKILL.
+A worker is a Python of its own, so a program that searches needs no guard around its main part.  It ends when its standard
+input does, that is, when the search ends in whatever way, even by SIGKILL.
 """
 
 from __future__ import annotations
@@ -62,7 +62,12 @@ class Workers:
         self._logs = [folder / f"worker_{i}.log" for i in range(len(threads))]
         self._processes = []
         for index, n_threads in enumerate(threads):
-            setting = {"folder": str(folder), "events": str(events_folder), "searched": list(searched), "threads": n_threads}
+            setting = {
+                "folder": str(folder),
+                "events": str(events_folder),
+                "searched": list(searched),
+                "threads": n_threads,
+            }
             code = (
                 f"import sys; sys.path[:] = {sys.path!r}; "
                 f"from tmva_lstm_plugin.search_workers import work; work({json.dumps(json.dumps(setting))})"

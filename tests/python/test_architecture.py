@@ -29,9 +29,9 @@ STAGES = {
     "model file": "model_document model_file",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
-    "results": "history_files separation evaluation plots scoring",
-    "studies": "study_figures cross_validation",
-    "commands": "config progress training_run demo demo_factory cli",
+    "results": "history_files separation evaluation plots search_plot scoring",
+    "studies": "study_figures cross_validation search_space search_trials search_workers search",
+    "commands": "config_keys config_studies config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).
 MAY_IMPORT = {
@@ -60,7 +60,7 @@ MAY_IMPORT = {
 }
 # Which stages may use the compiled core, and the larger libraries.
 MAY_USE = {
-    "_engine": {"training", "model file", "commands"},
+    "_engine": {"training", "model file", "studies", "commands"},
     "uproot": {"reading", "toys", "padded", "results"},
     "awkward": {"reading", "toys", "padded"},
     "matplotlib": {"results"},

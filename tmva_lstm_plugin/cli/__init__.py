@@ -12,6 +12,7 @@ from .models import check, inspect
 from .options_table import list_options
 from .plugin import build_plugin, config
 from .scores import apply, evaluate
+from .search import search_command
 from .train import train
 
 __all__ = ["main"]
@@ -35,6 +36,7 @@ def main() -> None:
 for _command in (
     train,
     cross_validate_command,
+    search_command,
     evaluate,
     apply,
     inspect,

@@ -33,7 +33,7 @@ _NAMED = re.compile(r"\s*([^=<>!\s][^=<>!]*?)\s*=(?!=)\s*(.+)", re.DOTALL)
 _TABLES = {("input", "features"), ("input", "event_features"), ("input", "label")}
 _EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight", "fold_by")
 # The arguments of the command, and what is too much for an option.
-_FILE_ONLY = ("files",)
+_FILE_ONLY = ("files", "space")
 _METAVARS = {"memory_limit": "SIZE", "max_time": "TIME", "test_events": "FILE", "folder": "FOLDER"}
 _METAVARS |= dict.fromkeys(_EXPRESSIONS, "EXPRESSION")
 
