@@ -69,7 +69,7 @@ def plot_search(result: Any) -> Figure:
         axes.remove()
     _finish(*panels[: len(names)])
     for axes, name in zip(panels, names, strict=False):
-        _label_words(axes, [t.options[name] for t in trials])
+        _label(axes, [t.options[name] for t in trials])
     return figure
 
 
@@ -95,12 +95,20 @@ def _places(axes: Axes, values: Sequence[Any]) -> list[float]:
     return [float(v) for v in values]
 
 
-def _label_words(axes: Axes, values: Sequence[Any]) -> None:
+def _label(axes: Axes, values: Sequence[Any]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     words = _words(values)
     if words is not None:
         axes.set_xticks(np.arange(len(words)), words)
         axes.set_xticks([], minor=True)
         axes.set_xlim(-0.5, len(words) - 0.5)
+    elif axes.get_xscale() == "log":
+        # matplotlib's own labels of the ticks between decades run into each other in a panel as narrow as this
+        subs = (1.0,) if max(values) > 100 * min(values) else (1.0, 2.0, 5.0)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def save_search_plot(result: Any, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
