@@ -1,5 +1,6 @@
 # make demo    set everything up and run the main job on the sample in data/
 # make test    set everything up and run all tests, C++ (with sanitizers) and Python
+# make docs    make docs/options.md from the code's tables
 # make lint    style and types      make format    put all sources into the house style      make clean
 #
 # Everything goes into .venv/ and build/ in this folder. Another Python: make demo PYTHON=/path/to/python3
@@ -12,7 +13,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 CORE := $(wildcard tmva_lstm_plugin/cpp/*/* cmake/*) CMakeLists.txt pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-cpp test-python root-wheel lint format clean check-tools
+.PHONY: demo test test-cpp test-python root-wheel docs lint format clean check-tools
 .DEFAULT_GOAL := demo
 
 demo: root-wheel
@@ -40,6 +41,9 @@ test-cpp: $(VENV)/.installed
 	    -DTMVA_LSTM_PYTHON=OFF -DTMVA_LSTM_ROOT=OFF -DTMVA_LSTM_TESTS=ON -DTMVA_LSTM_SANITIZE=ON >build/cpp-tests.log || { cat build/cpp-tests.log; exit 1; }
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/cpp-tests -j $(JOBS) >>build/cpp-tests.log || { tail -60 build/cpp-tests.log; exit 1; }
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ctest --test-dir build/cpp-tests --output-on-failure
+
+docs: $(VENV)/.installed
+	@$(BIN)/tmva-lstm options --markdown >docs/options.md.new && mv docs/options.md.new docs/options.md || { rm -f docs/options.md.new; exit 1; }
 
 lint: $(VENV)/.lint
 	@cp build/*/tmva_lstm_plugin/cpp/python/_engine.pyi tmva_lstm_plugin/

@@ -1,9 +1,11 @@
 """LSTM networks for event sequences in ROOT files.
 
 Read jagged events with :func:`read_sequences` (or stream them with :func:`stream_sequences`), train with
+Read jagged events with :func:`read_sequences` (or stream them with :func:`stream_sequences`), train with
 :class:`LSTMClassifier` or :class:`LSTMRegressor`, save one TMVA weights file, read it anywhere with :func:`load_model`.
-The layer itself is there too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.  :func:`register` makes
-ROOT's TMVA know the method; the module :mod:`tmva_lstm_plugin.tmva` feeds and books it.
+The layer itself is there too, on plain arrays: :func:`lstm_forward` and :func:`lstm_backward`.  :func:`cross_validate`
+scores every event with a model that has not seen it.  :func:`register` makes ROOT's TMVA know the method; the module
+:mod:`tmva_lstm_plugin.tmva` feeds and books it.
 """
 
 from __future__ import annotations
@@ -13,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .classifier import LSTMClassifier, load_model
+    from .cross_validation import cross_validate, load_folds
+    from .folds import Folds, event_numbers
     from .lstm import lstm_backward, lstm_forward
     from .reading import read_sequences
     from .recipe import Recipe
     from .regressor import LSTMRegressor
+    from .search import search
     from .sequences import Sequences
     from .streaming import SequenceStream, stream_sequences
     from .tmva import register
@@ -26,31 +31,41 @@ __version__ = "0.1.0"
 # Where each public name lives.  Modules are imported on first use, so that `import tmva_lstm_plugin` costs nothing and
 # pulls in neither uproot nor the compiled core before they are needed.
 _HOME = {
+    "Folds": "folds",
     "LSTMClassifier": "classifier",
     "LSTMRegressor": "regressor",
     "Recipe": "recipe",
     "SequenceStream": "streaming",
     "Sequences": "sequences",
+    "cross_validate": "cross_validation",
+    "event_numbers": "folds",
+    "load_folds": "cross_validation",
     "load_model": "classifier",
     "lstm_backward": "lstm",
     "lstm_forward": "lstm",
     "read_sequences": "reading",
     "register": "tmva",
+    "search": "search",
     "stream_sequences": "streaming",
 }
 
 __all__ = [
+    "Folds",
     "LSTMClassifier",
     "LSTMRegressor",
     "Recipe",
     "SequenceStream",
     "Sequences",
     "__version__",
+    "cross_validate",
+    "event_numbers",
+    "load_folds",
     "load_model",
     "lstm_backward",
     "lstm_forward",
     "read_sequences",
     "register",
+    "search",
     "stream_sequences",
     "tmva",
 ]

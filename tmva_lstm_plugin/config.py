@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from .architecture import ARCHITECTURE
+from .config_keys import Expression, MemoryLimit, Section, Strings, Widths, distinct, key, zero_is_none
+from .config_studies import CrossValidationConfig, SearchConfig
 from .errors import OptionError, near_miss
 from .event_options import task_contradictions
 from .model_options import MODEL_OPTIONS, contradictions
@@ -29,113 +31,64 @@ else:
 __all__ = ["InputConfig", "ModelConfig", "OutputConfig", "SplitConfig", "TrainConfig", "load_config", "make_config"]
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _expression(text: str) -> str:
-    from .expressions import parse_expression
-
-    if not parse_expression(text).names:
-        raise ValueError(f"{text!r} names no branch, so it is the same for all events; name a branch, or leave it out")
-    return text
-
-
-def _distinct(names: list[str]) -> list[str]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(map(repr, twice))} is there more than once; each may be given once only")
-    return names
-
-
-def _size(limit: str | int) -> str | int:
-    from .recipe import parse_bytes
-
-    parse_bytes(limit)
-    return limit
-
-
-def _zero_is_none(value: Any) -> Any:
-    # TOML has no null
-    return None if value == 0 and not isinstance(value, bool) else value
-
-
 def _dense(value: Any) -> Any:
     if not ARCHITECTURE["dense"].accepts(value):
         raise PydanticCustomError("out_of_range", "out of range")
     return tuple(value)
 
 
-Expression = Annotated[str, AfterValidator(_expression)]
-Strings = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_distinct)]
-_Width = Annotated[int, Field(ge=1, lt=2**16)]
-Widths = _Width | Annotated[list[_Width], Field(min_length=1)]
-MemoryLimit = Annotated[str | int, AfterValidator(_size)]
-
-
-class _Section(BaseModel):
-    """A section: unknown keys are refused and no value is quietly turned into another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-def _key(default: Any, description: str, expected: str, **limits: Any) -> Any:
-    """Declare a key: `description` goes into the help, `expected` into the message about a wrong value."""
-    return Field(default, description=description, json_schema_extra={"expected": expected}, **limits)
-
-
-class InputConfig(_Section):
+class InputConfig(Section):
     """Section ``[input]``: which events are read and what is made of them."""
 
-    files: Strings | dict[str, Strings] = _key(
+    files: Strings | dict[str, Strings] = key(
         ...,
         "ROOT files to train on.",
         "a file name, a list of them, or a table with class name = file names",
         min_length=1,
     )
-    tree: str | dict[str, str] | None = _key(
+    tree: str | dict[str, str] | None = key(
         None, "Name of the tree; needed if the file has several.", "a name, or a table with class name = tree"
     )
-    steps: dict[str, Strings] | None = _key(
+    steps: dict[str, Strings] | None = key(
         None, "Branches that hold one step each, first step first.", "a table with name = list of branches"
     )
-    features: list[Expression] | dict[str, Expression] = _key(
+    features: list[Expression] | dict[str, Expression] = key(
         ...,
         "A feature of each element (particle, hit) of an event: a branch or an expression.",
         "a list of expressions, or a table with name = expression",
         min_length=1,
     )
-    event_features: list[Expression] | dict[str, Expression] = _key(
+    event_features: list[Expression] | dict[str, Expression] = key(
         [],
         "A feature of the event as a whole: a branch or an expression.",
         "a list of expressions, or a table with name = expression",
     )
-    event_selection: Expression | None = _key(None, "Only events for which this is true.", "an expression")
-    element_selection: Expression | None = _key(None, "Only elements for which this is true.", "an expression")
-    order_by: Expression | None = _key(None, "Order the elements of each event by this.", "an expression")
-    descending: bool = _key(True, "Order from the largest to the smallest value.", "true or false")
-    max_length: int | None = _key(
+    event_selection: Expression | None = key(None, "Only events for which this is true.", "an expression")
+    element_selection: Expression | None = key(None, "Only elements for which this is true.", "an expression")
+    order_by: Expression | None = key(None, "Order the elements of each event by this.", "an expression")
+    descending: bool = key(True, "Order from the largest to the smallest value.", "true or false")
+    max_length: int | None = key(
         None, "Keep at most so many elements, the first ones in order.", "a whole number, at least 1", ge=1
     )
-    label: Expression | dict[str, Expression] | None = _key(
+    label: Expression | dict[str, Expression] | None = key(
         None,
         "What tells the classes apart: true for signal, or a class number.",
         "an expression, or a table with class name = expression",
     )
-    classes: Annotated[list[str], Field(min_length=2), AfterValidator(_distinct)] | None = _key(
+    classes: Annotated[list[str], Field(min_length=2), AfterValidator(distinct)] | None = key(
         None, "Names of the classes; for two, background and signal.", "a list of at least two names"
     )
-    targets: list[Expression] | dict[str, Expression] = _key(
+    targets: list[Expression] | dict[str, Expression] = key(
         [],
         "A number of each event that is to be estimated, in place of classes: a branch or an expression.",
         "a list of expressions, or a table with name = expression",
     )
-    weight: Expression | None = _key(None, "Event weight; it may be negative.", "an expression")
-    on_invalid: Literal["error", "drop"] = _key(
+    weight: Expression | None = key(None, "Event weight; it may be negative.", "an expression")
+    on_invalid: Literal["error", "drop"] = key(
         "error", "What to do about an event with a value that is not finite.", "'error' or 'drop'"
     )
-    stream: bool = _key(False, "Read in pieces while training, for files larger than the memory.", "true or false")
-    memory_limit: MemoryLimit | None = _key(
+    stream: bool = key(False, "Read in pieces while training, for files larger than the memory.", "true or false")
+    memory_limit: MemoryLimit | None = key(
         None, "Memory for the events that are held at one time.", "a size such as '512 MB', or bytes"
     )
 
@@ -146,17 +99,17 @@ class InputConfig(_Section):
         return self.model_dump(exclude=left_out)
 
 
-class _ModelKeys(_Section):
-    hidden: Widths = _key(
+class _ModelKeys(Section):
+    hidden: Widths = key(
         32,
         "Number of hidden units; a list for layers on top of each other.",
         "a whole number from 1 to 65535, or a list of such",
     )
-    dense: Annotated[tuple[str, ...], BeforeValidator(_dense)] = _key(
+    dense: Annotated[tuple[str, ...], BeforeValidator(_dense)] = key(
         ARCHITECTURE["dense"].default, ARCHITECTURE["dense"].meaning, ARCHITECTURE["dense"].expected
     )
-    memory_limit: MemoryLimit = _key("1 GB", "Memory for the training itself.", "a size such as '1 GB', or bytes")
-    clip_norm: Annotated[float | None, BeforeValidator(_zero_is_none)] = _key(
+    memory_limit: MemoryLimit = key("1 GB", "Memory for the training itself.", "a size such as '1 GB', or bytes")
+    clip_norm: Annotated[float | None, BeforeValidator(zero_is_none)] = key(
         1.0, "Largest norm of a gradient, longer ones are shortened; 0 for no limit.", "a number, at least 0", gt=0
     )
 
@@ -176,7 +129,7 @@ def _option_key(option: Option) -> tuple[Any, Any]:
     if option.optimizers or option.schedules:
         text += f" For {', '.join(option.optimizers or option.schedules)}."
     text += f"  [default: {option.default_text}]" if option.default_text else ""
-    return Annotated[kind, BeforeValidator(checked)], _key(option.default, text, expected)
+    return Annotated[kind, BeforeValidator(checked)], key(option.default, text, expected)
 
 
 if TYPE_CHECKING:
@@ -194,22 +147,22 @@ else:
     )
 
 
-class OutputConfig(_Section):
+class OutputConfig(Section):
     """Section ``[output]``: what is written where."""
 
-    folder: str = _key("lstm_output", "Folder for everything that is written.", "the name of a folder", min_length=1)
-    weights_file: str = _key(
+    folder: str = key("lstm_output", "Folder for everything that is written.", "the name of a folder", min_length=1)
+    weights_file: str = key(
         "lstm.weights.xml", "Name of the weights file (TMVA, XML).", "a file name that ends in .xml", pattern=r"\.xml$"
     )
-    title: str = _key("LSTM", "Title of the method in the weights file.", "a name", min_length=1)
-    plots: bool = _key(True, "Draw ROC, loss and overtraining.", "true or false")
-    history_file: str = _key(
+    title: str = key("LSTM", "Title of the method in the weights file.", "a name", min_length=1)
+    plots: bool = key(True, "Draw ROC, loss and overtraining.", "true or false")
+    history_file: str = key(
         "history.csv",
         "Name of the table of all epochs: CSV, or a ROOT file with the TTree history.",
         "a file name that ends in .csv or .root",
         pattern=r".\.(csv|root)$",
     )
-    scored_file: str | None = _key(
+    scored_file: str | None = key(
         None,
         "Name of a ROOT file with the scores of all input entries.",
         "a file name that ends in .root",
@@ -217,26 +170,26 @@ class OutputConfig(_Section):
     )
 
 
-class SplitConfig(_Section):
+class SplitConfig(Section):
     """Section ``[split]``: which events are kept for the test, one way out of three."""
 
-    test_fraction: float | None = _key(
+    test_fraction: float | None = key(
         None,
         "Part of the entries to test on, drawn at random; a quarter if no test is named.",
         "a number from 0 to less than 1",
         ge=0,
         lt=1,
     )
-    seed: int = _key(1, "Seed of the random split.", "a whole number, at least 0", ge=0)
-    test_events: str | None = _key(
+    seed: int = key(1, "Seed of the random split.", "a whole number, at least 0", ge=0)
+    test_events: str | None = key(
         None, "Text file with the entry numbers to test on, one a line.", "the name of a text file"
     )
-    test_files: Strings | dict[str, Strings] | None = _key(
+    test_files: Strings | dict[str, Strings] | None = key(
         None, "ROOT files to test on.", "a file name, a list of them, or a table with class name = file names"
     )
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """All of a training's configuration.
 
     Attributes
@@ -249,12 +202,18 @@ class TrainConfig(_Section):
         What is written where.
     split : SplitConfig
         Which events are kept for the test.
+    cross_validation : CrossValidationConfig
+        How a cross-validation deals events to folds.
+    search : SearchConfig
+        How a search looks for options.
     """
 
     input: InputConfig
     model: ModelConfig = ModelConfig()
     output: OutputConfig = OutputConfig()
     split: SplitConfig = SplitConfig()
+    cross_validation: CrossValidationConfig = CrossValidationConfig()
+    search: SearchConfig = SearchConfig()
 
     @property
     def test_fraction(self) -> float:
@@ -265,11 +224,13 @@ class TrainConfig(_Section):
         return 0.0 if other_way else 0.25
 
 
-SECTIONS: dict[str, type[_Section]] = {
+SECTIONS: dict[str, type[Section]] = {
     "input": InputConfig,
     "model": ModelConfig,
     "output": OutputConfig,
     "split": SplitConfig,
+    "cross_validation": CrossValidationConfig,
+    "search": SearchConfig,
 }
 WAYS_TO_SPLIT = ("test_fraction", "test_events", "test_files")
 
@@ -287,7 +248,7 @@ def load_config(
     Parameters
     ----------
     path : path
-        The TOML file, with the sections ``[input]``, ``[model]``, ``[output]`` and ``[split]``.
+        The TOML file, with the sections of :data:`SECTIONS`.
     overrides : mapping of section to mapping of key to value, optional
         What replaces the file's values, such as options of the command line.
     option_names : mapping of (section, key) to str, optional

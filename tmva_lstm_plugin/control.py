@@ -89,7 +89,7 @@ _TABLE = (
     Option("shuffle", bool, bool, "", "Draw the events in a new order each epoch.", "", default=True, optional=False,
            core=False),
     Option("memory_limit", object, _is_size, "a size such as '1 GB', or bytes",
-           "Memory that the activations of a block of sequences may take in each thread.", "MemoryLimit", default="1 GB",
+           "Memory that the activations of a block of sequences may take in each thread.", "", default="1 GB",
            optional=False, core=False),
 )  # fmt: skip
 

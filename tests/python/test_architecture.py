@@ -21,10 +21,10 @@ STAGES = {
     "shared": "errors files",
     "reading": (
         "sequences recipe expressions expression_values evaluating structure root_input event_builder reading "
-        "reading_arguments streaming"
+        "reading_arguments streaming folds"
     ),
     "toys": "_toys testing",
-    "options": "option_table architecture control event_options optimisation model_options",
+    "options": "option_table architecture control event_options optimisation model_options tmva_options option_listing",
     "training": (
         "preprocessing history interruption callbacks checkpoint fitting lstm event_weights training_events sequence_model "
         "classifier regressor"
@@ -33,8 +33,9 @@ STAGES = {
     "understanding": "explained explain gradient_flow",
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
-    "results": "history_files separation evaluation deviations plots explain_plots regression_plots scoring",
-    "commands": "config progress training_run demo demo_factory cli",
+    "results": "history_files separation evaluation deviations plots explain_plots regression_plots search_plot scoring",
+    "studies": "study_figures cross_validation search_space search_trials search_workers search",
+    "commands": "config_keys config_studies config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).
 MAY_IMPORT = {
@@ -48,24 +49,24 @@ MAY_IMPORT = {
     "padded": {"shared", "reading"},
     "tmva": {"shared", "reading", "training", "model file", "padded"},
     "results": {"shared", "reading", "training", "understanding"},
+    "studies": {"shared", "reading", "options", "training", "results"},  # many trainings, compared
     "commands": {
-        *(
-            "shared",
-            "reading",
-            "toys",
-            "options",
-            "training",
-            "model file",
-            "understanding",
-            "padded",
-            "tmva",
-            "results",
-        )
+        "shared",
+        "reading",
+        "toys",
+        "options",
+        "training",
+        "model file",
+        "understanding",
+        "padded",
+        "tmva",
+        "results",
+        "studies",
     },
 }
 # Which stages may use the compiled core, and the larger libraries.
 MAY_USE = {
-    "_engine": {"training", "model file", "understanding", "commands"},
+    "_engine": {"training", "model file", "understanding", "studies", "commands"},
     "uproot": {"reading", "toys", "padded", "results"},
     "awkward": {"reading", "toys", "padded"},
     "matplotlib": {"results"},

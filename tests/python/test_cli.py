@@ -27,7 +27,7 @@ from tmva_lstm_plugin.testing import write_toy_root
 from tmva_lstm_plugin.training_run import random_test_mask, read_event_numbers
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["train", "evaluate", "apply", "inspect", "check", "demo"]
+COMMANDS = ["train", "cross-validate", "search", "evaluate", "apply", "inspect", "check", "options", "demo"]
 SMALL = ["--hidden", "4", "--epochs", "2", "--no-plots"]
 READ = ["--feature", "x", "--label", "label", "--weight", "weight"]
 

@@ -1,4 +1,4 @@
-"""The command line: ``tmva-lstm train | evaluate | apply | explain | inspect | check | demo | build-plugin | config``."""
+"""The command line, ``tmva-lstm``: a module for some commands that belong together, and this one that lists them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import click
 
 from .. import __version__
 from .common import CommandGroup
+from .cross_validate import cross_validate_command
 from .demo import demo
 from .explain import explain
 from .models import check, inspect
+from .options_table import list_options
 from .plugin import build_plugin, config
 from .scores import apply, evaluate
+from .search import search_command
 from .train import train
 
 __all__ = ["main"]
@@ -31,5 +34,18 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, apply, explain, inspect, check, demo, build_plugin, config):
+for _command in (
+    train,
+    cross_validate_command,
+    search_command,
+    evaluate,
+    apply,
+    explain,
+    inspect,
+    check,
+    list_options,
+    demo,
+    build_plugin,
+    config,
+):
     main.add_command(_command)

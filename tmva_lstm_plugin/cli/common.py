@@ -142,18 +142,26 @@ def echo_table(
         click.echo((indent + "  ".join(cells)).rstrip())
 
 
-def existing_model(path: str) -> Any:
+def existing_model(path: str, files: Any = None, tree: str | None = None) -> Any:
     """Load the model file a command was given.
 
     Parameters
     ----------
     path : str
-        The weights file.
+        The weights file; or, where `files` are given, ``folds.json`` of a cross-validation.
+    files : files as for read_sequences, optional
+        What will be scored.
+    tree : str, optional
+        Name of the tree in them.
 
     Returns
     -------
-    LSTMClassifier
+    LSTMClassifier or FoldModels
     """
+    if files is not None and (path.endswith(".json") or os.path.isdir(path)):
+        from ..cross_validation import load_folds
+
+        return load_folds(path).for_files(files, tree=tree)
     from ..classifier import load_model
 
     return load_model(path)

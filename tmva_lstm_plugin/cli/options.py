@@ -1,4 +1,4 @@
-"""Options of `train`: one for each key of the configuration, made from its declaration."""
+"""Options of `train` and its like: one for each key of the configuration, made from its declaration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from pydantic.fields import FieldInfo
 from ..config import SECTIONS
 from ..errors import OptionError
 
-__all__ = ["OPTION_NAMES", "SectionedCommand", "config_options", "files_by_class", "given_keys"]
+__all__ = ["OPTION_NAMES", "TRAINING", "SectionedCommand", "config_options", "files_by_class", "given_keys"]
+
+#: The sections of a training.
+TRAINING = ("input", "model", "output", "split")
 
 # Keys whose name alone would be ambiguous between sections, or that are clearer under another name.
 _SPECIAL_NAMES = {
@@ -29,7 +32,9 @@ _SPECIAL_NAMES = {
 _NAMED = re.compile(r"\s*([^=<>!\s][^=<>!]*?)\s*=(?!=)\s*(.+)", re.DOTALL)
 # Keys that take a table in TOML: the option is given once for each line, as NAME=EXPRESSION or as an expression.
 _TABLES = {("input", name) for name in ("features", "event_features", "label", "targets")}
-_EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight")
+_EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight", "fold_by")
+# The arguments of the command, and what is too much for an option.
+_FILE_ONLY = ("files", "space")
 _METAVARS = {"memory_limit": "SIZE", "max_time": "TIME", "test_events": "FILE", "folder": "FOLDER"}
 _METAVARS |= dict.fromkeys(_EXPRESSIONS, "EXPRESSION")
 
@@ -71,15 +76,17 @@ class SectionedCommand(click.Command):
                 section, separator, _ = (parameter.name or "").partition("__")
                 groups[section if separator else ""].append(record)
         for name, records in groups.items():
+            if not records:
+                continue
             with formatter.section(f"Options of [{name}]" if name else "Other options"):
                 formatter.write_dl(records)
 
 
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def config_options(command: Callable[..., Any], sections: Sequence[str] = TRAINING) -> Callable[..., Any]:
     """Add an option for each key; parameters are named ``<section>__<key>`` and are None when not given."""
-    for section, model in reversed(SECTIONS.items()):
-        for key, info in reversed(model.model_fields.items()):
-            if key != "files":
+    for section in reversed(sections):
+        for key, info in reversed(SECTIONS[section].model_fields.items()):
+            if key not in _FILE_ONLY:
                 command = _option(section, key, info)(command)
     return command
 

@@ -43,6 +43,8 @@ def evaluate(
 
     Of a regression: bias, RMS, resolution and correlation of each target, which the model reads as in its training.
 
+    In place of a model, folds.json of a cross-validation: each event is then scored by the model that has not seen it.
+
     \b
     Example:
       tmva-lstm evaluate lstm.weights.xml other.root --plots plots
@@ -54,7 +56,7 @@ def evaluate(
 
     if plots_folder is not None:
         check_output(plots_folder, plots=True)
-    model = existing_model(model_file)
+    model = existing_model(model_file, files_by_class(files), tree)
     if model.recipe is None:
         raise OptionError(f"{model_file}: the model was trained on arrays, so it does not know how to read ROOT files")
     other: dict[str, Any] = {"tree": tree, "weight": weight}
@@ -101,7 +103,8 @@ def apply(
     """Score ROOT files and write one entry for each entry of the input, in the same order.
 
     The output is a TTree that works as a friend of the input.  Entries that the model's selection leaves out have
-    lstm_selected = 0 and the score -999.
+    lstm_selected = 0 and the score -999.  In place of a model, folds.json of a cross-validation: each event is then scored by
+    the model that has not seen it.
 
     \b
     Example:
@@ -114,7 +117,7 @@ def apply(
     from ..progress import EntryProgress
     from ..scoring import score_file
 
-    model = existing_model(model_file)
+    model = existing_model(model_file, list(files), tree)
     with EntryProgress("scoring") as progress:
         summary = score_file(
             model,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import OptionError
 from .common import common_options, echo_table, exit_code_of_signal, write_json
-from .options import OPTION_NAMES, SectionedCommand, config_options, given_keys
+from .configuration import configuration, is_toml
+from .options import SectionedCommand, config_options, given_keys
 
 if TYPE_CHECKING:
     from ..config import TrainConfig
@@ -45,7 +45,7 @@ def train(
       tmva-lstm train train.toml --resume --max-time "110 min"
       tmva-lstm train background=mc_b.root signal=mc_s.root --feature Jet_pt --feature Jet_eta
     """
-    config = _configuration(files, config_file, given_keys(parameters, [f for f in files if not _is_toml(f)]))
+    config = configuration(files, config_file, given_keys(parameters, [f for f in files if not is_toml(f)]))
     from ..training_run import check_output
 
     folder = check_output(config.output.folder, plots=config.output.plots)
@@ -53,23 +53,6 @@ def train(
     write_json(json_file, figures)
     if stopped_by in ("SIGINT", "SIGTERM"):
         click.get_current_context().exit(exit_code_of_signal(stopped_by))
-
-
-def _is_toml(name: str) -> bool:
-    return name.lower().endswith(".toml")
-
-
-def _configuration(
-    files: tuple[str, ...], config_file: str | None, overrides: dict[str, dict[str, Any]]
-) -> TrainConfig:
-    from ..config import load_config, make_config
-
-    toml = [name for name in files if _is_toml(name)] + ([config_file] if config_file else [])
-    if len(toml) > 1:
-        raise OptionError(f"found {len(toml)} configuration files, {' and '.join(toml)}; give one")
-    if toml:
-        return load_config(toml[0], overrides, option_names=OPTION_NAMES)
-    return make_config({}, source="command line", overrides=overrides, option_names=OPTION_NAMES)
 
 
 def _train(config: TrainConfig, folder: Path, resume: bool) -> tuple[str | None, dict[str, Any]]:
