@@ -354,10 +354,9 @@ class _Runner:
             self.stopped_by = self._stop.signal_name
             if self.stopped_by is not None:
                 return
-            with StopRequest() as noted:
-                result = run_trial(self._folder, self._events, trial, epochs, options, self._searched, self._threads[0])
-            if result is None:
-                self.stopped_by = noted.signal_name or "SIGINT"
+            result = run_trial(self._folder, self._events, trial, epochs, options, self._searched, self._threads[0])
+            if isinstance(result, str):
+                self.stopped_by = result
                 return
             yield result
 

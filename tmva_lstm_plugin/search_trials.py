@@ -107,7 +107,7 @@ def run_trial(
     options: Mapping[str, Any],
     searched: tuple[str, ...],
     n_threads: int,
-) -> TrialResult | None:
+) -> TrialResult | str:
     """Train one trial up to an epoch and judge it.
 
     Parameters
@@ -127,8 +127,8 @@ def run_trial(
 
     Returns
     -------
-    TrialResult or None
-        It is on disk; None where a signal came, and nothing is.
+    TrialResult or str
+        It is on disk; or the name of the signal that came, and nothing is.
     """
     train, judged = events
     model = LSTMClassifier(**dict(options) | {"n_threads": n_threads})
@@ -147,7 +147,7 @@ def run_trial(
     try:
         model.fit(train, callbacks=[enough], checkpoint=target, resume=checkpoint)
         if model.stopped_by in ("SIGINT", "SIGTERM"):
-            return None
+            return str(model.stopped_by)
         stopped_by = None if model.stopped_by == "callback" else model.stopped_by
         assert judged.labels is not None  # checked before the first trial
         figures, _ = figures_of(model.predict_proba(judged), judged.labels, judged.class_names, judged.weights)
