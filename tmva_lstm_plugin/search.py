@@ -274,6 +274,8 @@ def search(
         "judged events": fingerprint(events[1]),
     }
     _claim(target, identity)
+    for left in target.glob(".*.part*"):  # what a killed process was writing
+        left.unlink(missing_ok=True)
     searched = tuple(parsed)
     processors = int(model.n_threads or _engine.usable_processors())
     count = default_workers(processors, len(drawn)) if workers is None else min(workers, len(drawn))
@@ -333,7 +335,7 @@ class _Runner:
     def __exit__(self, *exception: object) -> None:
         if self._workers is not None:
             self._workers.close()
-            shutil.rmtree(self._folder / "events", ignore_errors=True)
+        shutil.rmtree(self._folder / "events", ignore_errors=True)
 
     def run(self, tasks: Sequence[Task]) -> Any:
         """Give the results of tasks as they are done; `stopped_by` says whether all are."""
@@ -352,10 +354,9 @@ class _Runner:
             self.stopped_by = self._stop.signal_name
             if self.stopped_by is not None:
                 return
-            with StopRequest() as noted:
-                result = run_trial(self._folder, self._events, trial, epochs, options, self._searched, self._threads[0])
-            if result is None:
-                self.stopped_by = noted.signal_name or "SIGINT"
+            result = run_trial(self._folder, self._events, trial, epochs, options, self._searched, self._threads[0])
+            if isinstance(result, str):
+                self.stopped_by = result
                 return
             yield result
 

@@ -107,7 +107,7 @@ def run_trial(
     options: Mapping[str, Any],
     searched: tuple[str, ...],
     n_threads: int,
-) -> TrialResult | None:
+) -> TrialResult | str:
     """Train one trial up to an epoch and judge it.
 
     Parameters
@@ -127,8 +127,8 @@ def run_trial(
 
     Returns
     -------
-    TrialResult or None
-        It is on disk; None where a signal came, and nothing is.
+    TrialResult or str
+        It is on disk; or the name of the signal that came, and nothing is.
     """
     train, judged = events
     model = LSTMClassifier(**dict(options) | {"n_threads": n_threads})
@@ -145,20 +145,13 @@ def run_trial(
     figures: dict[str, float] = {}
     stopped_by: str | None = None
     try:
-        if before is not None and before.stopped_by == "early stopping":
-            # it has come to its own end, and more epochs are none to it
-            finished = model_path(folder, trial, before.epochs).read_bytes()
-            model_path(folder, trial, epochs).write_bytes(finished)
-            target.write_bytes(checkpoint.read_bytes() if checkpoint else b"")
-            figures, stopped_by = before.figures, before.stopped_by
-        else:
-            model.fit(train, callbacks=[enough], checkpoint=target, resume=checkpoint)
-            if model.stopped_by in ("SIGINT", "SIGTERM"):
-                return None
-            stopped_by = None if model.stopped_by == "callback" else model.stopped_by
-            assert judged.labels is not None  # checked before the first trial
-            figures, _ = figures_of(model.predict_proba(judged), judged.labels, judged.class_names, judged.weights)
-            model.save(model_path(folder, trial, epochs))
+        model.fit(train, callbacks=[enough], checkpoint=target, resume=checkpoint)
+        if model.stopped_by in ("SIGINT", "SIGTERM"):
+            return str(model.stopped_by)
+        stopped_by = None if model.stopped_by == "callback" else model.stopped_by
+        assert judged.labels is not None  # checked before the first trial
+        figures, _ = figures_of(model.predict_proba(judged), judged.labels, judged.class_names, judged.weights)
+        model.save(model_path(folder, trial, epochs))
     except OutputError:
         raise
     except LSTMError as failure:

@@ -202,7 +202,7 @@ def work(setting: str) -> None:
         answer: dict[str, Any] = {}
         try:
             arguments = (task["trial"], task["epochs"], task["options"], tuple(given["searched"]))
-            if run_trial(folder, events, *arguments, given["threads"]) is None:
+            if isinstance(run_trial(folder, events, *arguments, given["threads"]), str):
                 os._exit(1)  # by a signal of its own
         except LSTMError as error:
             answer["error"] = str(error)

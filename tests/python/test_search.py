@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -208,6 +209,8 @@ def test_halving_trains_what_its_rungs_say(done):
         *((t.trial, 2) for t in done.trials[:2]),
         (done.best.trial, 4),
     }
+    # and no epoch more
+    assert all(len(search_model(done, trial).history) == trial.epochs for trial in done.trials)
     first = {r["trial"]: r["figures"]["auc"] for r in bits(done.folder).values() if r["epochs"] == 1}
     assert {t.trial for t in done.trials[:2]} == set(sorted(first, key=lambda t: -first[t])[:2])
 
@@ -337,6 +340,23 @@ def test_a_signal_ends_it_in_good_order_and_it_goes_on(done, events, tmp_path, w
     assert bits(tmp_path) == bits(done.folder)
 
 
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGTERM, 1), (signal.SIGINT, 2)])
+def test_a_signal_within_a_trial_leaves_nothing_of_it(events, tmp_path, number, workers):
+    """The trial would take hours."""
+    previous = signal.signal(number, signal.default_int_handler)
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), number))
+    timer.start()
+    try:
+        cut = search(LSTMClassifier(epochs=10**7), {"hidden": [2, 3]}, events, tmp_path, trials=2, workers=workers)
+    finally:
+        timer.join()
+        signal.signal(number, previous)
+    assert cut.stopped_by == signal.Signals(number).name
+    assert cut.trials == ()
+    assert cut.best is None
+    assert bits(tmp_path) == {}
+
+
 SCRIPT = """
 import sys
 from tmva_lstm_plugin import LSTMClassifier, search
@@ -363,18 +383,27 @@ def test_killed_and_begun_again_it_ends_in_the_same_table(done, events, tmp_path
     assert process.stdout.readline().startswith("done")
     children = children_of(process.pid)
     assert len(children) == (workers if workers > 1 else 0)
+    # with two workers, when both wait for what comes next
+    wait_for(lambda: len(bits(tmp_path)) >= (3 if workers == 2 else 1), "no more trials were done")
     process.kill()
     process.wait()
     process.stdout.close()
-    deadline = time.monotonic() + 20
-    while any(is_alive(pid) for pid in children):
-        assert time.monotonic() < deadline, "a worker outlived its search"
-        time.sleep(0.02)
+    wait_for(lambda: not any(is_alive(pid) for pid in children), "a worker outlived its search")
     before = bits(tmp_path)
     assert 1 <= len(before) < len(bits(done.folder))
+    (tmp_path / ".trial.1.part.json").write_text("{")  # as a process leaves it that is killed while it writes
     again = run_search(events, tmp_path, workers=workers)
     assert again.table() == done.table()
     assert bits(tmp_path) == bits(done.folder)
+    assert not list(tmp_path.glob(".*"))
+    assert not (tmp_path / "events").exists()
+
+
+def wait_for(condition, otherwise):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
 
 
 def children_of(pid):
