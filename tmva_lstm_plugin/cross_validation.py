@@ -55,9 +55,23 @@ class FoldModels:
     _numbers: NDArray[np.uint64] | None = field(default=None, repr=False)
 
     @property
+    def regression(self) -> bool:
+        """Whether targets are learnt, not classes."""
+        return self.models[0].regression
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The classes, which all models share."""
         return self.models[0].class_names
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The columns of :meth:`outputs`."""
+        return self.models[0].output_names
+
+    def outputs(self, data: Sequences | SequenceStream) -> NDArray[np.float32]:
+        """Score events as :meth:`predict_proba`, under the name that every model has for it."""
+        return self.predict_proba(data)
 
     @property
     def recipe(self) -> Recipe | None:

@@ -28,7 +28,11 @@ __all__ = ["document_of", "model_of"]
 
 # Options that the document has a place for of its own.
 _OWN = ("cell", "peepholes", "coupled_gates", "bidirectional", "layer_norm")
-_UNSAID = {name for name, option in MODEL_OPTIONS.items() if option.default is None and name != "patience"}
+_ELSEWHERE = ("cell", "peepholes", "coupled_gates", "layer_norm", "pooling", "dense")
+# Options that are written where they were asked for: what they are by default changes nothing.
+_QUIET = {name for name, option in MODEL_OPTIONS.items() if option.default is None and name != "patience"} | {
+    "input_dropout", "dropout", "recurrent_dropout", "initialisation", "negative_weights", "class_balance", "monitor",
+}  # fmt: skip
 
 # A document's tree: (name, attributes, text, children).
 _Tree = tuple[str, list[tuple[str, str]], str, list[Any]]
@@ -76,7 +80,11 @@ def document_of(model: SequenceModel) -> _engine.ModelDocument:
     # of how the weights moved, only what was asked for: the rest is off, or the default of the optimiser
     document.options = _attributes(
         "Options",
-        {k: v for k, v in parameters.items() if k not in VOLATILE and (v is not None or k not in _UNSAID)},
+        {
+            name: value
+            for name, value in parameters.items()
+            if name not in (*VOLATILE, *_ELSEWHERE) and (name not in _QUIET or value != MODEL_OPTIONS[name].default)
+        },
     )
     columns: list[_Tree] = [
         ("Column", [("Name", name)], " ".join(repr(value) for value in values), [])

@@ -127,6 +127,8 @@ class SequenceModel(ABC):
         loss: str | None
         negative_weights: str
         class_balance: str
+        pooling: str
+        dense: Sequence[str]
 
     @property
     @abstractmethod

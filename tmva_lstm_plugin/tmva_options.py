@@ -42,8 +42,6 @@ _TABLE = (
                "LSTM|32,LINEAR", "The layers, with commas between them; H alone is enough of one that returns its last step."),
     TmvaOption("TrainingStrategy", "booking", "Key=value,Key=value,...", "see the keys",
                "How the training goes; phases, one after the other, have | between them."),
-    TmvaOption("ErrorStrategy", "booking", "CROSSENTROPY, MUTUALEXCLUSIVE, SUMOFSQUARES", "by task",
-               "The loss: sigmoid or softmax cross entropy, mean squared error."),
     TmvaOption("Architecture", "booking", "CPU, STANDARD", "CPU",
                "Where it runs; STANDARD is taken as CPU, all else is refused."),
     TmvaOption("Length", "booking", "a variable or spectator", "all T steps are true",

@@ -44,6 +44,7 @@ void bind_document(nb::module_ &m);
 void bind_layer(nb::module_ &m);
 void bind_training(nb::module_ &m);
 void bind_schedule(nb::module_ &m);
+void bind_preprocessing(nb::module_ &m);
 void bind_figures(nb::module_ &m);
 void bind_explain(nb::module_ &m);
 
