@@ -69,7 +69,7 @@ class FoldModels:
         """The columns of :meth:`outputs`."""
         return self.models[0].output_names
 
-    def outputs(self, data: Sequences | SequenceStream) -> NDArray[np.float32]:
+    def outputs(self, data: Sequences) -> NDArray[np.float32]:
         """Score events as :meth:`predict_proba`, under the name that every model has for it."""
         return self.predict_proba(data)
 
