@@ -21,7 +21,6 @@ def test_the_auc_decides_as_in_python(folder):
         folder,
         events,
         options=f"Layout=LSTM|12:ValidationSize=30%:!Ranking:TrainingStrategy={strategy}",
-        evaluate=False,
     )
     model = load_model(done.weights)
     aucs = model.history.columns["validation_auc"]
