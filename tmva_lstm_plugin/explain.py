@@ -228,8 +228,8 @@ def permutation_ranking(
     """Rank features and steps by how much the mean loss grows when they are taken from other events (L. Breiman, 2001).
 
     A feature is permuted among all steps of all events, a step (all its features) among the events that have one.
-    The loss is the cross entropy of the event's class, weighted with the event weights.  The same definition is behind TMVA's
-    ``CreateRanking``.
+    The loss is the cross entropy of the event's class, weighted with the event weights.  The same definition is
+    behind TMVA's ``CreateRanking``.
 
     Parameters
     ----------

@@ -200,6 +200,17 @@ def test_ranking_by_hand(three):
     assert not permutation_ranking(model, same, 1).increases.any()
 
 
+def test_weights_count_in_the_ranking_and_not_in_the_flow(three):
+    model, events = three
+    weights = np.random.default_rng(7).normal(1, 1, len(events))
+    weighted = replace(events, weights=weights)
+    p = model.predict_proba(events)[np.arange(len(events)), events.labels].astype(np.float64)
+    reference = permutation_ranking(model, weighted, 1).reference
+    assert reference == pytest.approx((weights * -np.log(p)).sum() / weights.sum(), rel=1e-5)
+    gradients = gate_gradients(model, weighted, of="loss")
+    np.testing.assert_allclose(gradients.values, -np.log(p), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("of", ["loss", "logit"])
 def test_flow_is_the_norm_of_what_reaches_the_states(three, of):
     model, events = three
