@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -254,7 +254,7 @@ def run_demo(
             done = tuple(trainings)
             return DemoResult(len(train), len(test), effective, done, scored_file, plots, stopped_by=model.stopped_by)
         evaluation, scored_train, scored_test = evaluate_parts(model, train, test)
-        trainings.append(DemoTraining(title, str(weights_file), evaluation, seconds, speed))
+        trainings.append(DemoTraining(title, str(weights_file), cast("Evaluation", evaluation), seconds, speed))
         if stem == "lstm":
             scores = scored_test.outputs[:, 1]
             scored_file = score_file(model, sample, folder / "scores.root", n_threads=n_threads).output
