@@ -33,19 +33,22 @@ CLASSES = {
     "DIS": "evType == 34",
     "2p2h": "evType == 35",
 }
-# the lepton that comes out is measured as well: it is an event feature of the regression
-LEPTON = {"lep_log_E": "log(lepOut_E)", "lep_log_pT": "log(sqrt(lepOut_Px**2 + lepOut_Py**2))"}
+# energies add up, so the regression has them as they are too; the lepton that comes out is an event feature, which goes
+# straight to the linear head
+ENERGIES = FEATURES | {"E": "E", "Pz": "Pz"}
+LEPTON = {"lepOut_E": "lepOut_E", "lepOut_pT": "sqrt(lepOut_Px**2 + lepOut_Py**2)"}
 # chosen among sixteen by three folds of the training part, where most were equal within the spread of seeds
 SETTINGS: dict[str, Any] = {
     "hidden": 32, "epochs": 30, "batch_size": 64, "learning_rate": 6e-3, "schedule": "cosine", "ema_decay": 0.99,
 }  # fmt: skip
-REGRESSION: dict[str, Any] = {"hidden": (32, 32), "epochs": 60, "schedule": "cosine", "learning_rate": 3e-3}
+REGRESSION: dict[str, Any] = {"hidden": 64, "epochs": 60, "schedule": "cosine", "learning_rate": 3e-3}
+TREES: dict[str, Any] = {"learning_rate": 0.05, "max_iter": 500, "early_stopping": True, "validation_fraction": 0.1}
 SEEDS = (1, 2, 3, 4, 5)
 
 
-def sample(**more: Any) -> tuple[Sequences, Sequences]:
+def sample(features: dict[str, str] = FEATURES, **more: Any) -> tuple[Sequences, Sequences]:
     """Training and test part of the stored split."""
-    events = read_sequences(DATA / "gibuu_neutrino.root", features=FEATURES, order_by="E", **more)
+    events = read_sequences(DATA / "gibuu_neutrino.root", features=features, order_by="E", **more)
     table = np.genfromtxt(DATA / "gibuu_split.csv", delimiter=",", skip_header=1, dtype=None, encoding="ascii")
     is_test = np.zeros(events.n_entries or 0, dtype=bool)
     is_test[[int(event) for event, part in table if part == "test"]] = True
@@ -60,7 +63,7 @@ def figures(probabilities: np.ndarray, test: Sequences) -> tuple[float, float]:
 
 
 def parts_of(train: Sequences, seed: int) -> tuple[Sequences, Sequences]:
-    """A tenth of each class to validate on, the same way for the peer as for ours: best weights are kept by its loss."""
+    """Put a tenth of each class aside to validate on, as ours does: the weights of the best epoch are kept by its loss."""
     assert train.labels is not None
     rng, validates = np.random.default_rng(seed), np.zeros(len(train), dtype=bool)
     for k in range(len(CLASSES)):
@@ -70,7 +73,7 @@ def parts_of(train: Sequences, seed: int) -> tuple[Sequences, Sequences]:
 
 
 def pytorch(train: Sequences, test: Sequences, seed: int) -> np.ndarray:
-    """The same network, loss, optimiser, schedule, clipping, average, batches and choice of the best epoch, in PyTorch; (N, classes)."""
+    """Train the same network with the same loss, optimiser, schedule, clipping and average in PyTorch; (N, classes)."""
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -138,7 +141,7 @@ def line(name: str, values: list[tuple[float, ...]]) -> str:
     """Mean and standard error over the seeds of each figure."""
     table = np.array(values)
     errors = table.std(axis=0, ddof=1) / np.sqrt(len(table))
-    return f"{name:34}" + "  ".join(f"{m:8.4f} +- {e:.4f}" for m, e in zip(table.mean(axis=0), errors, strict=True))
+    return f"{name:34}" + "  ".join(f"{m:9.5f} +- {e:.5f}" for m, e in zip(table.mean(axis=0), errors, strict=True))
 
 
 def classification(with_torch: bool) -> None:
@@ -157,15 +160,15 @@ def classification(with_torch: bool) -> None:
 
 
 def fixed_size(events: Sequences) -> np.ndarray:
-    """What boosted trees are given: sums over all hadrons, their number by kind, the four leading ones, the lepton."""
+    """Return what boosted trees are given: sums over all hadrons, their number by kind, the four leading ones, the lepton."""
     assert events.event_values is not None
     rows = []
     for n in range(len(events)):
         steps = events.values[events.offsets[n] : events.offsets[n + 1]]
         energy, pt, pz = np.exp(steps[:, 0]), np.exp(steps[:, 1]), np.sinh(steps[:, 2])
-        leading = np.full((4, 6), np.nan)
+        leading = np.full((4, len(ENERGIES)), np.nan)
         leading[: len(steps)] = steps[:4]
-        sums = [len(steps), energy.sum(), pt.sum(), pz.sum(), energy.max(), *steps[:, 3:].sum(axis=0)]
+        sums = [len(steps), energy.sum(), pt.sum(), pz.sum(), energy.max(), *steps[:, 3:6].sum(axis=0)]
         rows.append([*sums, *leading.ravel(), *events.event_values[n]])
     return np.array(rows)
 
@@ -180,7 +183,7 @@ def regression(with_trees: bool) -> None:
         return d.resolution, d.rms, d.bias, d.correlation
 
     for title, lepton in (("hadrons only", {}), ("hadrons and the lepton", LEPTON)):
-        train, test = sample(targets={"lepIn_E": "lepIn_E"}, event_features=lepton)
+        train, test = sample(ENERGIES, targets={"lepIn_E": "lepIn_E"}, event_features=lepton)
         print(title)
         for loss in ("mse", "mae", "huber"):
             models = [LSTMRegressor(**REGRESSION, loss=loss, seed=s, use_weights=False).fit(train) for s in SEEDS]
@@ -196,14 +199,7 @@ def regression(with_trees: bool) -> None:
             for loss in ("squared_error", "absolute_error"):
                 rows = []
                 for seed in SEEDS:
-                    trees = HistGradientBoostingRegressor(
-                        loss=loss,
-                        learning_rate=0.05,
-                        max_iter=500,
-                        early_stopping=True,
-                        validation_fraction=0.1,
-                        random_state=seed,
-                    )
+                    trees = HistGradientBoostingRegressor(loss=loss, **TREES, random_state=seed)
                     rows.append(row(trees.fit(x, train.targets[:, 0]).predict(z)[:, None], test))
                 print(line(f"  boosted trees, {loss}", rows))
 
