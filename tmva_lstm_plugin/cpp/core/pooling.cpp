@@ -55,8 +55,10 @@ void Pool<T>::begin(Pooling pooling, std::size_t S, const Attention<T> *attentio
       each->require(shape.panel_rows() * L);
    fZ.require(L * shape.template columns<T>());
    fRoom.require(S * L);
-   std::fill_n(fLargest, L, -std::numeric_limits<T>::infinity());
-   std::fill_n(fTotal, L, T(0));
+   for (AlignedArray<T> *each : {&fScore, &fLargest, &fWeight, &fTotal, &fAlong})
+      each->require(L);
+   fLargest.fill(-std::numeric_limits<T>::infinity());
+   fTotal.fill(T(0));
 }
 
 /// fScore = v . tanh(A h + a_0).
@@ -64,7 +66,7 @@ template <class T>
 void Pool<T>::score(const T *states, std::size_t n_lanes)
 {
    fAttention->layer().forward(states, fPre.data(), fMixed.data(), n_lanes);
-   std::fill_n(fScore, L, T(0));
+   fScore.fill(T(0));
    const T *v = fAttention->v();
    for (std::size_t m = 0; m < fAttention->layer().shape().width; ++m)
       for (std::size_t lane = 0; lane < n_lanes; ++lane)
@@ -103,7 +105,7 @@ void Pool<T>::add(const T *states, std::size_t n_lanes)
       fLargest[lane] = largest;
    }
    const Kernels<T> &kernels = tmva_lstm::kernels<T>();
-   kernels.exp(fWeight, fWeight, n_lanes);
+   kernels.exp(fWeight.data(), fWeight.data(), n_lanes);
    if (t == 0)
       std::fill_n(shrink, L, T(0));
    else
@@ -159,7 +161,7 @@ void Pool<T>::backward(std::size_t t, T *states, const T *dpooled, std::size_t n
       fWeight[lane] = fScore[lane] - fLargest[lane];
       fAlong[lane] = 0;
    }
-   tmva_lstm::kernels<T>().exp(fWeight, fWeight, n_lanes);
+   tmva_lstm::kernels<T>().exp(fWeight.data(), fWeight.data(), n_lanes);
    for (std::size_t lane = 0; lane < n_lanes; ++lane)
       fWeight[lane] /= fTotal[lane];
    for (std::size_t j = 0; j < fS; ++j)

@@ -70,8 +70,8 @@ private:
    AlignedArray<std::uint32_t> fWhere;       ///< [S][L]: step of the largest
    AlignedArray<T> fPre, fMixed;             ///< of the attention: A h + a_0, and its tanh
    AlignedArray<T> fDmixed, fZ, fRoom;       ///< room for its way back
-   alignas(kAlignment) T fScore[L], fLargest[L], fWeight[L], fTotal[L], fAlong[L];
-   std::size_t fLengths[L];
+   AlignedArray<T> fScore, fLargest, fWeight, fTotal, fAlong; ///< [L] each
+   std::size_t fLengths[L] = {};
 };
 
 } // namespace TMVA_LSTM_ABI
