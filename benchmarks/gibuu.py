@@ -15,18 +15,12 @@ from typing import Any
 import numpy as np
 
 from tmva_lstm_plugin import LSTMClassifier, LSTMRegressor, Sequences, read_sequences
+from tmva_lstm_plugin.demo import DEMO_READING
 from tmva_lstm_plugin.deviations import evaluate_regression
 from tmva_lstm_plugin.evaluation import auc
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-FEATURES = {
-    "log_E": "log(E)",
-    "log_pT": "log(sqrt(Px**2 + Py**2))",
-    "asinh_pz": "asinh(Pz)",
-    "is_nucleon": "(abs(barcode) == 2112) | (abs(barcode) == 2212)",
-    "is_pion": "(abs(barcode) == 211) | (barcode == 111)",
-    "is_other": "(abs(barcode) != 2112) & (abs(barcode) != 2212) & (abs(barcode) != 211) & (barcode != 111)",
-}
+FEATURES = DEMO_READING["features"]
 CLASSES = {
     "QE": "evType == 1",
     "RES": "(evType >= 2) & (evType <= 33)",

@@ -35,7 +35,6 @@ __all__ = [
     "gate_gradients",
     "input_gradients",
     "integrated_gradients",
-    "output_names",
     "permutation_ranking",
 ]
 
@@ -288,11 +287,6 @@ class _Asked:
     name: str
 
 
-def output_names(model: LSTMClassifier) -> tuple[str, ...]:
-    """Return the names of what a model gives: its classes."""
-    return tuple(model.class_names)
-
-
 def _ask(model: LSTMClassifier, events: Sequences, output: str | int | None, of: str) -> _Asked:
     if of not in ("logit", "probability", "loss"):
         raise OptionError(f"of is '{of}', expected 'logit', 'probability' or 'loss'")
@@ -304,7 +298,7 @@ def _ask(model: LSTMClassifier, events: Sequences, output: str | int | None, of:
             )
         _need_labels(events)
         return _Asked("loss", None, "loss")
-    names = output_names(model)
+    names = model.output_names
     if output is None:
         if len(names) > 2:
             return _Asked(of, np.asarray(model.predict(events), np.int32), f"{of} of each event's most probable class")
@@ -321,6 +315,11 @@ def _ask(model: LSTMClassifier, events: Sequences, output: str | int | None, of:
 def _check(model: LSTMClassifier, events: Sequences) -> None:
     if model._trainer is None:
         raise LSTMError("the model is not trained yet; call fit, or read one with load_model")
+    if model.regression:
+        raise InputError(
+            f"found a regression of {', '.join(model.output_names)}, expected a classifier; a regression cannot be looked "
+            "into yet"
+        )
     if not isinstance(events, Sequences):
         raise InputError(
             f"found {type(events).__name__}, expected Sequences (from read_sequences, Sequences.from_arrays or "

@@ -5,15 +5,12 @@ A colour belongs to one thing in all of them: a gate has the same in every plot.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InputError
-from .files import check_writable_folder, replacing
 from .gradient_flow import Flow, GradientFlow
 from .plots import _COLOURS, _GREY, _figure, _finish
 
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 
     from .explained import IntegratedGradients, PermutationRanking, StepActivations
 
-__all__ = ["plot_attributions", "plot_gates", "plot_gradient_flow", "plot_ranking", "save_figures"]
+__all__ = ["plot_attributions", "plot_gates", "plot_gradient_flow", "plot_ranking"]
 
 _BARS = 25  # the most that a ranking shows
 
@@ -221,42 +218,6 @@ def plot_ranking(ranking: PermutationRanking) -> Figure:
     _finish(left, right)
     left.tick_params(axis="y", which="minor", left=False, right=False)
     return figure
-
-
-def save_figures(
-    folder: str | os.PathLike[str], figures: Mapping[str, Figure], formats: Sequence[str] = ("png", "pdf")
-) -> list[Path]:
-    """Write figures by their names; an earlier file is replaced only by a complete one.
-
-    Parameters
-    ----------
-    folder : path
-        Where to write; made if need be.
-    figures : mapping of str to matplotlib.figure.Figure
-    formats : sequence of str
-        File types, each a suffix that matplotlib can write.
-
-    Returns
-    -------
-    list of pathlib.Path
-
-    Raises
-    ------
-    OutputError
-        A file cannot be written.
-    """
-    target = check_writable_folder(folder, purpose="plots")
-    written = []
-    for name, figure in figures.items():
-        for suffix in formats:
-            path = target / f"{name}.{suffix}"
-            dated: Any = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(
-                suffix
-            )  # the same data, the same file
-            with replacing(path, purpose="plot") as aside:
-                figure.savefig(aside, format=suffix, dpi=150, metadata=dated)
-            written.append(path)
-    return written
 
 
 def _draw_flow(axes: Axes, name: str, flow: Flow, colour: str, *, wide: bool = False) -> None:

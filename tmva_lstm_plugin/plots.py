@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_loss", "plot_overtraining", "plot_roc", "save_plots"]
+__all__ = ["plot_loss", "plot_overtraining", "plot_roc", "save_figures", "save_plots"]
 
 Train = tuple[ArrayLike, ArrayLike, "ArrayLike | None"]
 
@@ -309,22 +309,49 @@ def save_plots(
     for suffix in formats:
         if suffix not in known:
             raise OptionError(f"plot format '{suffix}': matplotlib cannot write it; {near_miss(suffix, known)}")
-    target = check_writable_folder(folder, purpose="plots")
-    written = []
+    check_writable_folder(folder, purpose="plots")
     with _mplhep_style(style):
         figures = {"roc": plot_roc(probabilities, labels, class_names, weights)}
         if history is not None:
             figures["loss"] = plot_loss(history)
         if train is not None:
             figures["overtraining"] = plot_overtraining(probabilities, labels, class_names, train, weights)
-        for name, figure in figures.items():
-            for suffix in formats:
-                path = target / f"{name}.{suffix}"
-                # without a date the same data give the same file
-                dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(suffix)
-                with replacing(path, purpose="plot") as aside:
-                    figure.savefig(aside, format=suffix, dpi=150, metadata=dated)
-                written.append(path)
+        return save_figures(folder, figures, formats)
+
+
+def save_figures(
+    folder: str | os.PathLike[str], figures: Mapping[str, Figure], formats: Sequence[str] = ("png", "pdf")
+) -> list[Path]:
+    """Write figures by their names; an earlier file is replaced only by a complete one.
+
+    Parameters
+    ----------
+    folder : path
+        Where to write; made if need be.
+    figures : mapping of str to matplotlib.figure.Figure
+    formats : sequence of str
+        File types, each a suffix that matplotlib can write.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written, name by name, each in every format.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    target = check_writable_folder(folder, purpose="plots")
+    written = []
+    for name, figure in figures.items():
+        for suffix in formats:
+            path = target / f"{name}.{suffix}"
+            # without a date the same data give the same file
+            dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(suffix)
+            with replacing(path, purpose="plot") as aside:
+                figure.savefig(aside, format=suffix, dpi=150, metadata=dated)
+            written.append(path)
     return written
 
 

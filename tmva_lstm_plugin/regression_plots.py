@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .deviations import evaluate_regression
-from .files import check_writable_folder, replacing
-from .plots import _BACKGROUND, _GREY, _SIGNAL, _figure, _finish, plot_loss
+from .plots import _BACKGROUND, _GREY, _SIGNAL, _figure, _finish, plot_loss, save_figures
 from .separation import plus_minus
 
 if TYPE_CHECKING:
@@ -172,12 +171,4 @@ def save_regression_plots(
     figures["residuals"] = plot_residuals(predictions, targets, target_names, weights, train)
     if history is not None:
         figures["loss"] = plot_loss(history)
-    target, written = check_writable_folder(folder, purpose="plots"), []
-    for name, figure in figures.items():
-        for suffix in ("png", "pdf"):
-            path = target / f"{name}.{suffix}"
-            with replacing(path, purpose="plot") as aside:
-                dated = {"CreationDate": None} if suffix == "pdf" else None  # the same data give the same file
-                figure.savefig(aside, format=suffix, dpi=150, metadata=dated)
-            written.append(path)
-    return written
+    return save_figures(folder, figures)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InputError
-from .files import replacing
-from .plots import _COLOURS, _figure, _finish
+from .plots import _COLOURS, _figure, _finish, save_figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,11 +132,4 @@ def save_search_plot(result: Any, folder: Path, formats: Sequence[str] = ("png",
     OutputError
         A file cannot be written.
     """
-    figure = plot_search(result)
-    written = []
-    for suffix in formats:
-        path = folder / f"search.{suffix}"
-        with replacing(path, purpose="plot") as aside:
-            figure.savefig(aside, format=suffix, dpi=150)
-        written.append(path)
-    return written
+    return save_figures(folder, {"search": plot_search(result)}, formats)

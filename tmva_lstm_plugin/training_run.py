@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, OptionError
-from .files import check_writable_folder, replacing
+from .files import check_writable_folder
 from .sequences import Sequences
 
 if TYPE_CHECKING:
@@ -457,7 +457,7 @@ def draw_plots(
     OutputError
         A file cannot be written.
     """
-    from .plots import plot_loss, save_plots
+    from .plots import plot_loss, save_figures, save_plots
     from .regression_plots import save_regression_plots
 
     history = model.history if loss else None
@@ -467,14 +467,7 @@ def draw_plots(
         return save(folder, test.outputs, test.truth, model.output_names, test.weights, other, history)
     if history is None:
         return []
-    written = []
-    figure = plot_loss(history)
-    for suffix in ("png", "pdf"):
-        path = Path(folder) / f"loss.{suffix}"
-        with replacing(path, purpose="plot") as aside:
-            figure.savefig(aside, format=suffix, dpi=150)
-        written.append(path)
-    return written
+    return save_figures(folder, {"loss": plot_loss(history)})
 
 
 def listed_plots(paths: Sequence[str | os.PathLike[str]]) -> str:

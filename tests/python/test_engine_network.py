@@ -47,12 +47,6 @@ def same_bits(a, b):
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
-@pytest.fixture(params=INSTRUCTION_SETS)
-def instruction_set(request, monkeypatch):
-    monkeypatch.setenv("TMVA_LSTM_ISA", request.param)
-    return request.param
-
-
 def make_events(shape, dtype=np.float64, seed=0, weights=True):
     """Events as the engine takes them: (values, offsets, event_values, labels, weights)."""
     n, longest, n_features, n_event_features, _, n_outputs = shape

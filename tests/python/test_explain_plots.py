@@ -12,8 +12,9 @@ from tmva_lstm_plugin import LSTMClassifier, Sequences, read_sequences
 from tmva_lstm_plugin.cli import main
 from tmva_lstm_plugin.errors import InputError, OutputError
 from tmva_lstm_plugin.explain import gate_activations, input_gradients, integrated_gradients, permutation_ranking
-from tmva_lstm_plugin.explain_plots import plot_attributions, plot_gates, plot_gradient_flow, plot_ranking, save_figures
+from tmva_lstm_plugin.explain_plots import plot_attributions, plot_gates, plot_gradient_flow, plot_ranking
 from tmva_lstm_plugin.gradient_flow import gradient_flow
+from tmva_lstm_plugin.plots import save_figures
 from tmva_lstm_plugin.testing import gaussian_sum, write_toy_root
 
 

@@ -127,13 +127,6 @@ def by_letters(stacked):
     return np.asarray(stacked)[["ifao".index(letter) for letter in GOMEZ_ORDER]]
 
 
-@pytest.fixture(params=INSTRUCTION_SETS)
-def instruction_set(request, monkeypatch):
-    monkeypatch.setenv("TMVA_LSTM_ISA", request.param)
-    assert _engine.instruction_set() == request.param
-    return request.param
-
-
 @pytest.fixture
 def gomez(instruction_set):
     x = np.array([[[1.0, 2.0], [0.5, 3.0]]])

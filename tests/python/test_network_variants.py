@@ -44,11 +44,6 @@ def reference():
         return {name: file[name] for name in file.files}
 
 
-@pytest.fixture(params=_engine.instruction_sets())
-def instruction_set(request, monkeypatch):
-    monkeypatch.setenv("TMVA_LSTM_ISA", request.param)
-
-
 def difference(found, expected):
     assert found.shape == expected.shape
     return np.abs(found - expected).max() / np.abs(expected).max()

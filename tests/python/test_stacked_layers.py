@@ -28,11 +28,6 @@ def reference():
         return {name: file[name] for name in file.files}
 
 
-@pytest.fixture(params=_engine.instruction_sets())
-def instruction_set(request, monkeypatch):
-    monkeypatch.setenv("TMVA_LSTM_ISA", request.param)
-
-
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("case", CASES)
 def test_pytorch_with_packed_sequences(reference, instruction_set, case, dtype):

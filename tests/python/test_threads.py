@@ -38,11 +38,6 @@ def all_equal(results):
     return len({tuple(np.asarray(array).tobytes() for array in result) for result in results}) == 1
 
 
-@pytest.fixture(params=_engine.instruction_sets())
-def instruction_set(request, monkeypatch):
-    monkeypatch.setenv("TMVA_LSTM_ISA", request.param)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [1, 33, 600])
 def test_layer(n, dtype, instruction_set):

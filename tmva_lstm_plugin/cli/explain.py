@@ -61,10 +61,11 @@ def explain(
     import numpy as np
 
     from ..errors import InputError, OptionError
-    from ..explain import gate_activations, input_gradients, integrated_gradients, output_names, permutation_ranking
-    from ..explain_plots import plot_attributions, plot_gates, plot_gradient_flow, plot_ranking, save_figures
+    from ..explain import gate_activations, input_gradients, integrated_gradients, permutation_ranking
+    from ..explain_plots import plot_attributions, plot_gates, plot_gradient_flow, plot_ranking
     from ..files import check_writable_folder, replacing
     from ..gradient_flow import gradient_flow
+    from ..plots import save_figures
     from ..reading import read_sequences
 
     folder = check_writable_folder(output, purpose="plots")
@@ -73,7 +74,7 @@ def explain(
         raise OptionError(f"{model_file}: the model was trained on arrays, so it does not know how to read ROOT files")
     other: dict[str, Any] = {"tree": tree}
     if label is not None:
-        other |= {"label": label, "classes": output_names(model)}
+        other |= {"label": label, "classes": model.output_names}
     everything = read_sequences(files_by_class(files), recipe=model.recipe, **other)
     if len(everything) == 0:
         raise InputError(f"{everything.source}: there are no events to look at")

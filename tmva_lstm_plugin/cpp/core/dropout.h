@@ -33,5 +33,15 @@ template <class T>
 void draw_factors(const DropDraw &draw, double rate, std::size_t first, std::size_t rows, std::size_t all,
                   const std::int64_t *positions, std::size_t n_lanes, T *factors);
 
+/// y [rows][L] *= factors, for the lanes in use.
+template <class T>
+void apply_factors(std::size_t rows, const T *factors, T *y, std::size_t n_lanes)
+{
+   constexpr std::size_t L = kLanes<T>;
+   for (std::size_t row = 0; row < rows; ++row)
+      for (std::size_t lane = 0; lane < n_lanes; ++lane)
+         y[row * L + lane] *= factors[row * L + lane];
+}
+
 } // namespace TMVA_LSTM_ABI
 } // namespace tmva_lstm

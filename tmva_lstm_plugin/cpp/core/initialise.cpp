@@ -1,6 +1,6 @@
 #include "initialise.h"
 
-#include "error.h"
+#include "names.h"
 #include "random.h"
 
 #include <algorithm>
@@ -81,13 +81,7 @@ const char *initialisation_name(Initialisation kind)
 
 Initialisation initialisation_from_name(const std::string &name)
 {
-   std::string known;
-   for (int k = 0; k < 7; ++k) {
-      if (name == kNames[k])
-         return static_cast<Initialisation>(k);
-      known += std::string(k ? ", '" : "'") + kNames[k] + "'";
-   }
-   throw ArgumentError("there is no initialisation '" + name + "'; there are " + known);
+   return value_named<Initialisation>(name, kNames, "there is no initialisation '", "'; there are ");
 }
 
 template <class T>

@@ -1,6 +1,6 @@
 #include "loss.h"
 
-#include "error.h"
+#include "names.h"
 
 #include <algorithm>
 #include <cmath>
@@ -79,11 +79,7 @@ const char *loss_name(Loss loss)
 
 Loss loss_from_name(const std::string &name)
 {
-   for (int k = 0; k < 5; ++k)
-      if (name == kNames[k])
-         return static_cast<Loss>(k);
-   throw ArgumentError("there is no loss '" + name + "'; there are 'cross entropy', 'sigmoid cross entropy', "
-                       "'mean squared error', 'mean absolute error' and 'huber'");
+   return value_named<Loss>(name, kNames, "there is no loss '", "'; there are ");
 }
 
 template <class T>

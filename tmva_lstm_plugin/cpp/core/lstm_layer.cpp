@@ -1,5 +1,6 @@
 #include "lstm_layer.h"
 
+#include "dropout.h"
 #include "thread_pool.h"
 
 #include <algorithm>
@@ -90,20 +91,6 @@ std::size_t LayerBlock<T>::held_bytes() const
           fCellGradient.bytes() + fPanel.bytes() + fOutputs.bytes();
 }
 
-namespace {
-
-/// dest = source * factors, for the lanes in use.
-template <class T>
-void multiply_lanes(std::size_t H, const T *source, const T *factors, T *dest, std::size_t n_lanes)
-{
-   constexpr std::size_t L = kLanes<T>;
-   for (std::size_t j = 0; j < H; ++j)
-      for (std::size_t lane = 0; lane < n_lanes; ++lane)
-         dest[j * L + lane] = source[j * L + lane] * factors[j * L + lane];
-}
-
-} // namespace
-
 template <class T>
 void state_step(const PackedLayer<T> &layer, const T *u, T *c, T *h, T *room, std::size_t n_lanes)
 {
@@ -127,7 +114,7 @@ void forward(const PackedLayer<T> &layer, LayerBlock<T> &block)
          layer.cell().forward(block.x(t), block.c(t), block.gates(t), block.c(t + 1), block.tanh_c(t), block.h(t + 1), running);
       if (block.dropped()) {
          std::copy_n(block.h(t + 1), shape.H * kLanes<T>, block.keep_output(t));
-         multiply_lanes(shape.H, block.h(t + 1), block.dropped(), block.h(t + 1), running);
+         apply_factors(shape.H, block.dropped(), block.h(t + 1), running);
       }
    }
 }
@@ -147,7 +134,7 @@ void cell_backward(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_
       layer.cell().state_gradient(block.gates(t), block.dh(), running);
    }
    if (block.dropped())
-      multiply_lanes(shape.H, block.dh(), block.dropped(), block.dh(), running);
+      apply_factors(shape.H, block.dropped(), block.dh(), running);
 }
 
 namespace {

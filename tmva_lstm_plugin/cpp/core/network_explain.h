@@ -15,7 +15,7 @@ inline namespace TMVA_LSTM_ABI {
 
 /// What a cell is made of, for those who show it. All that depends on the kind of cell stands here.
 struct CellParts {
-   std::vector<std::string> gates; ///< in the order of the rows of W, U, b
+   std::vector<std::string> gates; ///< in the order in which LayerBlock::gates() has them, LayerShape::sums() in all
    bool has_cell = true;           ///< a state c beside h
 };
 CellParts cell_parts(const LayerShape &shape);
@@ -34,7 +34,7 @@ Quantity quantity_from_name(const std::string &name);
 /// event n are [offsets[n], offsets[n+1]), first step to last in both directions of time. Gradients are those of the quantity.
 template <class T>
 struct Explanation {
-   /// Of an LSTM layer in one direction, see StackShape::part(); G gates.
+   /// Of a recurrent layer in one direction, see StackShape::part(); G gates.
    struct Part {
       T *gates = nullptr;    ///< (S, G, H), activations
       T *h = nullptr;        ///< (S, H), after each step

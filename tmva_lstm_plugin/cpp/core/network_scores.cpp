@@ -142,7 +142,8 @@ void Network<T>::score_whole(const SequenceView<T> &events, Work &work, T *out) 
 {
    work.segments = Segments<T>(fStackShape, work.lengths[0], std::size_t(-1));
    work.block.drop(fStackShape, {}, nullptr, 0);
-   begin_scores(events, work);
+   if (fShape.every_step)
+      join_event_features(events, work);
    forward_block(events, work);
    if (fShape.every_step)
       for (std::size_t t = 0; t < work.block.steps(); ++t)

@@ -1,6 +1,6 @@
 #include "network.h"
 
-#include "error.h"
+#include "names.h"
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
@@ -55,10 +55,7 @@ const char *cell_name(CellKind kind)
 
 CellKind cell_from_name(const std::string &name)
 {
-   for (int k = 0; k < 3; ++k)
-      if (name == kCells[k])
-         return static_cast<CellKind>(k);
-   throw ArgumentError("there is no cell '" + name + "'; there are lstm, gru and rnn");
+   return value_named<CellKind>(name, kCells, "there is no cell '", "'; there are ");
 }
 
 namespace {

@@ -1,6 +1,7 @@
 #include "optimizer.h"
 
 #include "error.h"
+#include "names.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,16 +11,8 @@ inline namespace TMVA_LSTM_ABI {
 
 OptimizerKind optimizer_from_name(const std::string &name)
 {
-   constexpr std::pair<const char *, OptimizerKind> kNames[] = {
-      {"adam", OptimizerKind::Adam},       {"sgd", OptimizerKind::Sgd},         {"adamw", OptimizerKind::AdamW},
-      {"rmsprop", OptimizerKind::RmsProp}, {"adagrad", OptimizerKind::Adagrad}, {"adadelta", OptimizerKind::Adadelta}};
-   std::string all;
-   for (const auto &[known, kind] : kNames) {
-      if (name == known)
-         return kind;
-      all.append(all.empty() ? "'" : ", '").append(known).append("'");
-   }
-   throw ArgumentError("optimizer is '" + name + "', expected one of " + all);
+   constexpr const char *kNames[] = {"adam", "sgd", "adamw", "rmsprop", "adagrad", "adadelta"};
+   return value_named<OptimizerKind>(name, kNames, "optimizer is '", "', expected one of ");
 }
 
 OptimizerOptions default_options(OptimizerKind kind)

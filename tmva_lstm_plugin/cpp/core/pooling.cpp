@@ -1,6 +1,6 @@
 #include "pooling.h"
 
-#include "error.h"
+#include "names.h"
 
 #include <algorithm>
 #include <limits>
@@ -21,10 +21,7 @@ const char *pooling_name(Pooling pooling)
 
 Pooling pooling_from_name(const std::string &name)
 {
-   for (int k = 0; k < 4; ++k)
-      if (name == kNames[k])
-         return static_cast<Pooling>(k);
-   throw ArgumentError("there is no pooling '" + name + "'; there are last, mean, max and attention");
+   return value_named<Pooling>(name, kNames, "there is no pooling '", "'; there are ");
 }
 
 template <class T>

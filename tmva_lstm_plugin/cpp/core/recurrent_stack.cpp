@@ -61,16 +61,6 @@ std::size_t normalised_steps(const StackShape &shape, std::size_t layer, std::si
    return !shape.layer_norm ? 0 : of_all ? steps : 1;
 }
 
-/// y *= factors, for the lanes in use.
-template <class T>
-void multiply_lanes(std::size_t rows, const T *factors, T *y, std::size_t n_lanes)
-{
-   constexpr std::size_t L = kLanes<T>;
-   for (std::size_t j = 0; j < rows; ++j)
-      for (std::size_t lane = 0; lane < n_lanes; ++lane)
-         y[j * L + lane] *= factors[j * L + lane];
-}
-
 } // namespace
 
 template <class T>
@@ -213,7 +203,7 @@ void StackBlock<T>::pass_on(const PackedStack<T> &stack, std::size_t layer, std:
       stack.normalise_output(layer, y, fNorms[layer].normalised.data() + slot * rows * L, fNorms[layer].inverse.data() + slot * L,
                              n_lanes);
    if (fDropping)
-      multiply_lanes(rows, fOutputFactors[layer].data(), y, n_lanes);
+      apply_factors(rows, fOutputFactors[layer].data(), y, n_lanes);
 }
 
 template <class T>
@@ -223,7 +213,7 @@ void StackBlock<T>::pass_back(const PackedStack<T> &stack, std::size_t layer, st
    constexpr std::size_t L = kLanes<T>;
    const std::size_t rows = fShape.outputs(layer);
    if (fDropping)
-      multiply_lanes(rows, fOutputFactors[layer].data(), dy, n_lanes);
+      apply_factors(rows, fOutputFactors[layer].data(), dy, n_lanes);
    if (fShape.layer_norm) {
       T *dgain = dnorms + fShape.norm_of(layer);
       normalise_backward(rows, stack.gain(layer), dy, fNorms[layer].normalised.data() + slot * rows * L,
@@ -273,7 +263,7 @@ void StackBlock<T>::feed(const PackedStack<T> &stack, std::size_t layer)
       gather(stack, layer - 1, ahead.x(0), fShape.part(n).inputs() * L);
    else if (fDropping && fShape.drop.input > 0)
       for (std::size_t t = 0; t < steps(); ++t)
-         multiply_lanes(D, fInputFactors.data(), ahead.x(t), running(t));
+         apply_factors(D, fInputFactors.data(), ahead.x(t), running(t));
    if (fShape.bidirectional) {
       LayerBlock<T> &back = fParts[n + 1];
       for (std::size_t t = 0; t < steps(); ++t)

@@ -1,10 +1,9 @@
 #include "schedule.h"
 
-#include "error.h"
+#include "names.h"
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
@@ -32,16 +31,8 @@ double one_cycle(const ScheduleOptions &options, double base, double step, doubl
 
 ScheduleKind schedule_from_name(const std::string &name)
 {
-   constexpr std::pair<const char *, ScheduleKind> kNames[] = {
-      {"constant", ScheduleKind::Constant}, {"step", ScheduleKind::Step},          {"exponential", ScheduleKind::Exponential},
-      {"cosine", ScheduleKind::Cosine},     {"one_cycle", ScheduleKind::OneCycle}, {"plateau", ScheduleKind::Plateau}};
-   std::string all;
-   for (const auto &[known, kind] : kNames) {
-      if (name == known)
-         return kind;
-      all.append(all.empty() ? "'" : ", '").append(known).append("'");
-   }
-   throw ArgumentError("schedule is '" + name + "', expected one of " + all);
+   constexpr const char *kNames[] = {"constant", "step", "exponential", "cosine", "one_cycle", "plateau"};
+   return value_named<ScheduleKind>(name, kNames, "schedule is '", "', expected one of ");
 }
 
 double scheduled_rate(const ScheduleOptions &options, double base, const Moment &moment)
