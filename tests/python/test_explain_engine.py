@@ -219,6 +219,73 @@ def test_central_differences_of_the_features(case):
     assert difference(found, wanted) < 1e-9  # fourth order, as in test_engine_network.py
 
 
+OTHER_CELLS = {
+    "gru": {"cell": "gru"},
+    "rnn": {"cell": "rnn", "pooling": "attention"},
+    "peepholes": {"peepholes": True, "coupled_gates": True, "pooling": "mean"},
+    "normalised": {"cell": "gru", "layer_norm": True},
+}
+# two numbers that are normalised are +-1 whatever they were: no gradient is left to compare
+COMBINED = [(cell, case) for cell in OTHER_CELLS for case in CASES if cell != "normalised" or min(CASES[case][0]) > 2]
+
+
+@pytest.mark.parametrize(("cell", "case"), [(cell, case) for cell, case in COMBINED if "joined" not in case])
+def test_other_cells_have_the_gradients_of_central_differences(cell, case):
+    """Of features, event features and, through their sum over the events, of the biases: what reaches the gates' sums."""
+    trainer, events = make(case, **OTHER_CELLS[cell])
+    found = explain(trainer, events)
+    inverse, event_inverse = (np.asarray(_engine.feature_scales(trainer)[n]) for n in (1, 3))
+    step = 2e-4
+
+    def slope(change):
+        ladder = [explain(trainer, change(shift * step), wanted=set())["value"].sum() for shift in (2, 1, -1, -2)]
+        return (8 * (ladder[1] - ladder[2]) - (ladder[0] - ladder[3])) / (12 * step)
+
+    for place, name, scale in ((0, "dfeatures", inverse), (2, "devent", event_inverse)):
+        wanted = np.empty_like(events[place])
+        for index in np.ndindex(wanted.shape):
+
+            def moved(shift, place=place, index=index):
+                array = events[place].copy()
+                array[index] += shift
+                return (*events[:place], array, *events[place + 1 :])
+
+            wanted[index] = slope(moved)
+        assert difference(found[name] * scale, wanted) < 1e-8
+    widths, both, _, outputs, dense = CASES[case]
+    options = {"lower": widths[:-1], "bidirectional": both, "dense": dense, **OTHER_CELLS[cell]}
+    layout = {n: (o, r) for n, o, r, _ in _engine.parameter_layout(D, E, widths[-1], outputs, options)}
+    parameters = trainer.parameters
+    for (name, _, H, gates, has_cell), layer in zip(_engine.recurrent_layers(trainer), found["layers"], strict=True):
+        assert layer["gates"].shape == layer["dgates"].shape == (sum(LENGTHS), len(gates), H)
+        assert ("c" in layer) is has_cell
+        offset, rows = layout[f"{name}.b"]
+        # of a GRU's candidate, the sum from the state has its bias behind the others
+        order = [1, 2, 3, 0] if OTHER_CELLS[cell].get("cell") == "gru" else range(len(gates))
+        of_biases = layer["dgates"].sum(axis=0)[list(order)].ravel()
+
+        def shifted(shift, at):
+            trainer.parameters = parameters + shift * (np.arange(len(parameters)) == at)
+            return events
+
+        wanted = np.array([slope(lambda shift, at=offset + n: shifted(shift, at)) for n in range(rows)])
+        trainer.parameters = parameters
+        assert difference(of_biases, wanted) < 1e-8
+
+
+@pytest.mark.parametrize("H", [1, 2, 3, 5])
+def test_a_layer_of_any_width_has_as_many_gates_as_it_names(H):
+    """The core fills rows of the gates up for its kernels; what is handed over is not."""
+    for options, gates in (({"cell": "rnn"}, 1), ({"coupled_gates": True}, 3), ({"cell": "gru"}, 4), ({}, 4)):
+        numbers = [np.zeros(D), np.ones(D), np.zeros(E), np.ones(E)]
+        trainer = _engine.Trainer64(D, E, H, 1, *numbers, options | {"seed": 2})
+        _, events = make("one")
+        layer = explain(trainer, events)["layers"][0]
+        assert layer["gates"].shape == (sum(LENGTHS), gates, H)
+        if options.get("cell") == "rnn":
+            assert np.array_equal(layer["gates"][:, 0], layer["h"])
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("case", CASES)
 def test_threads_company_and_order_change_no_bit(case, dtype):

@@ -23,8 +23,7 @@ struct Given {
    /// The events; throws ArgumentError when a length does not fit, or, where `labelled`, there is nothing to compare scores with.
    LabelledView<T> view(const NetworkShape &shape, bool labelled) const
    {
-      LabelledView<T> view;
-      view.N = offsets.shape(0) ? offsets.shape(0) - 1 : 0;
+      const LabelledView<T> view = labelled_view(values, offsets, event_values, labels, weights, targets);
       const auto check = [&](const char *what, std::size_t found, std::size_t expected) {
          if (found != expected)
             throw ArgumentError("explain: " + std::string(what) + " is " + std::to_string(found) + ", expected " + std::to_string(expected));
@@ -44,14 +43,6 @@ struct Given {
       }
       if (labelled && !labels && !targets)
          throw ArgumentError("explain: the events have no labels and no targets; the loss needs them");
-      view.values = values.data();
-      view.offsets = offsets.data();
-      view.event_values = event_values ? event_values->data() : nullptr;
-      view.D = values.shape(1);
-      view.E = event_values ? event_values->shape(1) : 0;
-      view.labels = labels ? labels->data() : nullptr;
-      view.weights = weights ? weights->data() : nullptr;
-      view.targets = targets ? targets->data() : nullptr;
       return view;
    }
 };
@@ -110,7 +101,7 @@ nb::dict explain(Trainer<T> &trainer, const Input<T, 2> &values, const Input<std
    explanation.parts.resize(stack.parts());
    for (std::size_t n = 0; n < stack.parts(); ++n) {
       const LayerShape layer = stack.part(n);
-      const std::size_t states = S * layer.H, gates = S * layer.rows();
+      const std::size_t states = S * layer.H, gates = states * layer.sums();
       const bool cell = cell_parts(layer).has_cell;
       explanation.parts[n] = {parts[n].gates.make(wanted.count("gates"), gates), parts[n].h.make(wanted.count("h"), states),
                               parts[n].c.make(cell && wanted.count("c"), states), parts[n].dgates.make(wanted.count("dgates"), gates),
@@ -130,7 +121,7 @@ nb::dict explain(Trainer<T> &trainer, const Input<T, 2> &values, const Input<std
    nb::list layers;
    for (std::size_t n = 0; n < stack.parts(); ++n) {
       const LayerShape layer = stack.part(n);
-      const std::size_t H = layer.H, G = layer.rows() / H;
+      const std::size_t H = layer.H, G = layer.sums();
       nb::dict of;
       parts[n].gates.give(of, "gates", {S, G, H});
       parts[n].h.give(of, "h", {S, H});

@@ -40,20 +40,7 @@ struct EventArrays {
          targets = nb::cast<Input<T, 2>>(tuple[5], false);
    }
 
-   LabelledView<T> view() const
-   {
-      LabelledView<T> view;
-      view.values = values.data();
-      view.offsets = offsets.data();
-      view.event_values = event_values ? event_values->data() : nullptr;
-      view.N = offsets.shape(0) - 1;
-      view.D = values.shape(1);
-      view.E = event_values ? event_values->shape(1) : 0;
-      view.labels = labels ? labels->data() : nullptr;
-      view.weights = weights ? weights->data() : nullptr;
-      view.targets = targets ? targets->data() : nullptr;
-      return view;
-   }
+   LabelledView<T> view() const { return labelled_view(values, offsets, event_values, labels, weights, targets); }
 };
 
 std::vector<std::int64_t> to_vector(const Input<std::int64_t, 1> &array)

@@ -39,6 +39,26 @@ auto to_numpy(std::vector<T> data, std::initializer_list<std::size_t> shape)
    return nb::ndarray<nb::numpy, T>(owned->data(), shape.size(), shape.begin(), owner);
 }
 
+/// The events that arrays of the door stand for; what is not given is null.
+template <class T>
+tmva_lstm::LabelledView<T> labelled_view(const Input<T, 2> &values, const Input<std::int64_t, 1> &offsets,
+                                         const std::optional<Input<T, 2>> &event_values,
+                                         const std::optional<Input<std::int32_t, 1>> &labels,
+                                         const std::optional<Input<double, 1>> &weights, const std::optional<Input<T, 2>> &targets)
+{
+   tmva_lstm::LabelledView<T> view;
+   view.values = values.data();
+   view.offsets = offsets.data();
+   view.event_values = event_values ? event_values->data() : nullptr;
+   view.N = offsets.shape(0) ? offsets.shape(0) - 1 : 0;
+   view.D = values.shape(1);
+   view.E = event_values ? event_values->shape(1) : 0;
+   view.labels = labels ? labels->data() : nullptr;
+   view.weights = weights ? weights->data() : nullptr;
+   view.targets = targets ? targets->data() : nullptr;
+   return view;
+}
+
 void bind_errors(nb::module_ &m);
 void bind_document(nb::module_ &m);
 void bind_layer(nb::module_ &m);
