@@ -8,6 +8,10 @@
 #include <memory>
 #include <new>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
 
@@ -23,7 +27,7 @@ public:
       if (size > fCapacity) {
          fData.reset(); // first, so that never both are there
          fCapacity = 0;
-         fData.reset(static_cast<T *>(::operator new(size * sizeof(T), std::align_val_t{kAlignment})));
+         fData = allocate(size);
          fCapacity = size;
       }
       fSize = size;
@@ -43,9 +47,26 @@ public:
 
 private:
    struct Free {
-      void operator()(T *p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+      std::size_t alignment = kAlignment;
+      void operator()(T *p) const { ::operator delete(p, std::align_val_t{alignment}); }
    };
-   std::unique_ptr<T, Free> fData;
+   using Memory = std::unique_ptr<T, Free>;
+
+   /// Large arrays on large pages, where the system has such on request: the steps of a long block are gone through from one end to
+   /// the other, and with pages of 4 kB each step has to find dozens of them.
+   static Memory allocate(std::size_t size)
+   {
+      constexpr std::size_t kLargePage = std::size_t(1) << 21;
+      const std::size_t bytes = size * sizeof(T), alignment = bytes < 2 * kLargePage ? kAlignment : kLargePage;
+      Memory memory(static_cast<T *>(::operator new(bytes, std::align_val_t{alignment})), Free{alignment});
+#ifdef __linux__
+      if (alignment == kLargePage)
+         madvise(memory.get(), bytes / kLargePage * kLargePage, MADV_HUGEPAGE); // a wish: nothing depends on it
+#endif
+      return memory;
+   }
+
+   Memory fData;
    std::size_t fSize = 0;
    std::size_t fCapacity = 0;
 };

@@ -106,33 +106,41 @@ INLINE void gradient_columns(std::size_t rows, std::size_t C, std::size_t n_step
       gradient_tile<T, 4, V>(C, n_steps, dgates + row * kLanes<T>, dgates_stride, z, n_lanes, out + row * C);
 }
 
-/// db: out[row * C] += sum over steps and lanes of dgates.
+/// db of R rows: out[row * C] += sum over steps and lanes of dgates. Rows side by side, for a sum waits for its last addition.
+template <class T, int R>
+INLINE void bias_rows(std::size_t C, std::size_t n_steps, const T *dgates, std::size_t dgates_stride, const std::size_t *n_lanes,
+                      T *out)
+{
+   using Int = decltype(IntVec<T>{}[0] + 0);
+   constexpr std::size_t L = kLanes<T>;
+   IntVec<T> number;
+   for (int k = 0; k < kWidth<T>; ++k)
+      number[k] = k;
+   Vec<T> sum[R] = {};
+   for (std::size_t step = 0; step < n_steps; ++step, dgates += dgates_stride) {
+      std::size_t lane = 0;
+      for (; lane + kWidth<T> <= n_lanes[step]; lane += kWidth<T>)
+         UNROLL for (int r = 0; r < R; ++r) sum[r] += load<T>(dgates + r * L + lane);
+      if (lane < n_lanes[step]) {
+         const IntVec<T> running = number < static_cast<Int>(n_lanes[step] - lane);
+         UNROLL for (int r = 0; r < R; ++r) sum[r] += (Vec<T>)((IntVec<T>)load<T>(dgates + r * L + lane) & running);
+      }
+   }
+   alignas(kVectorBytes) T part[R][kWidth<T>];
+   UNROLL for (int r = 0; r < R; ++r) store<T>(part[r], sum[r]);
+   for (int r = 0; r < R; ++r) {
+      UNROLL for (int half = kWidth<T> / 2; half; half /= 2)
+         UNROLL for (int k = 0; k < half; ++k) part[r][k] += part[r][k + half];
+      out[r * C] += part[r][0];
+   }
+}
+
 template <class T>
 void bias_gradient(std::size_t rows, std::size_t C, std::size_t n_steps, const T *dgates, std::size_t dgates_stride,
                    const std::size_t *n_lanes, T *out)
 {
-   using Int = decltype(IntVec<T>{}[0] + 0);
-   IntVec<T> number;
-   for (int k = 0; k < kWidth<T>; ++k)
-      number[k] = k;
-   for (std::size_t row = 0; row < rows; ++row, dgates += kLanes<T>, out += C) {
-      Vec<T> sum = {};
-      for (std::size_t step = 0; step < n_steps; ++step) {
-         const T *dg = dgates + step * dgates_stride;
-         std::size_t lane = 0;
-         for (; lane + kWidth<T> <= n_lanes[step]; lane += kWidth<T>)
-            sum += load<T>(dg + lane);
-         if (lane < n_lanes[step]) {
-            const IntVec<T> running = number < static_cast<Int>(n_lanes[step] - lane);
-            sum += (Vec<T>)((IntVec<T>)load<T>(dg + lane) & running);
-         }
-      }
-      alignas(kVectorBytes) T part[kWidth<T>];
-      store<T>(part, sum);
-      UNROLL for (int half = kWidth<T> / 2; half; half /= 2)
-         UNROLL for (int k = 0; k < half; ++k) part[k] += part[k + half];
-      *out += part[0];
-   }
+   for (std::size_t row = 0; row < rows; row += 4) // a multiple of four
+      bias_rows<T, 4>(C, n_steps, dgates + row * kLanes<T>, dgates_stride, n_lanes, out + row * C);
 }
 
 template <class T>

@@ -41,6 +41,14 @@ constexpr std::size_t round_up(std::size_t value, std::size_t multiple)
    return (value + multiple - 1) / multiple * multiple;
 }
 
+/// A row length that is no multiple of 256 bytes: rows that far apart would crowd into few lines of the first-level
+/// cache and push each other out.
+template <class T>
+constexpr std::size_t spread(std::size_t columns)
+{
+   return columns % (256 / sizeof(T)) ? columns : columns + kColumns<T>;
+}
+
 /// What a recurrent layer is made of.
 enum class CellKind { Lstm, Gru, Rnn };
 
@@ -82,7 +90,7 @@ struct LayerShape {
    template <class T>
    std::size_t columns() const
    {
-      return round_up(D + H + 1 + cell.peepholes, kColumns<T>);
+      return spread<T>(round_up(D + H + 1 + cell.peepholes, kColumns<T>));
    }
    std::size_t parameters() const { return gates() * H * (D + H) + sums() * H + peepholes() * H; }
 };
