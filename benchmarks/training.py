@@ -132,7 +132,9 @@ def _line(record: dict, case: Case, kind: str) -> str:
     if "share_of_peak" in record:
         share, by_cpu = record["share_of_peak"], record["share_of_peak_cpu_time"]
         best_share = record["best_share_of_peak"]
-        text += f"   {100 * share:.1f} % of peak (by processor time {100 * by_cpu:.1f}, best round {100 * best_share:.1f})"
+        text += (
+            f"   {100 * share:.1f} % of peak (by processor time {100 * by_cpu:.1f}, best round {100 * best_share:.1f})"
+        )
     scaling = ", ".join(f"{n}: {x:.2f}" for n, x in record["scaling"].items() if n != "1")
     return text + (f"   threads {scaling}" if scaling else "")
 
