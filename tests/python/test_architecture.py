@@ -83,7 +83,11 @@ CORE_HEADERS = set(
     "memory mutex new numeric optional set sstream stdexcept string string_view thread type_traits utility vector".split()
 )
 # What the operating system and the processor offer beyond the standard library, and who asks for it.
-SYSTEM_HEADERS = {"thread_pool.cpp": {"unistd.h", "sched.h", "immintrin.h"}, "kernels_simd.h": {"immintrin.h"}}
+SYSTEM_HEADERS = {
+    "aligned.cpp": {"sys/mman.h"},
+    "kernels_simd.h": {"immintrin.h"},
+    "thread_pool.cpp": {"unistd.h", "sched.h", "immintrin.h"},
+}
 
 
 def module_of(path: Path) -> str:

@@ -4,16 +4,16 @@
 
 #include "shapes.h"
 
-#include <cstdlib>
 #include <memory>
 #include <new>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 namespace tmva_lstm {
 inline namespace TMVA_LSTM_ABI {
+
+/// Memory that begins on a multiple of kAlignment bytes; of more than 4 MB on large pages, where the system gives such on request.
+void *allocate_aligned(std::size_t bytes);
+/// `bytes` as they were asked for.
+void free_aligned(void *memory, std::size_t bytes);
 
 template <class T>
 class AlignedArray {
@@ -27,7 +27,7 @@ public:
       if (size > fCapacity) {
          fData.reset(); // first, so that never both are there
          fCapacity = 0;
-         fData = allocate(size);
+         fData = {static_cast<T *>(allocate_aligned(size * sizeof(T))), Free{size * sizeof(T)}};
          fCapacity = size;
       }
       fSize = size;
@@ -47,26 +47,11 @@ public:
 
 private:
    struct Free {
-      std::size_t alignment = kAlignment;
-      void operator()(T *p) const { ::operator delete(p, std::align_val_t{alignment}); }
+      std::size_t bytes = 0;
+      void operator()(T *p) const { free_aligned(p, bytes); }
    };
-   using Memory = std::unique_ptr<T, Free>;
 
-   /// Large arrays on large pages, where the system has such on request: the steps of a long block are gone through from one end to
-   /// the other, and with pages of 4 kB each step has to find dozens of them.
-   static Memory allocate(std::size_t size)
-   {
-      constexpr std::size_t kLargePage = std::size_t(1) << 21;
-      const std::size_t bytes = size * sizeof(T), alignment = bytes < 2 * kLargePage ? kAlignment : kLargePage;
-      Memory memory(static_cast<T *>(::operator new(bytes, std::align_val_t{alignment})), Free{alignment});
-#ifdef __linux__
-      if (alignment == kLargePage)
-         madvise(memory.get(), bytes / kLargePage * kLargePage, MADV_HUGEPAGE); // a wish: nothing depends on it
-#endif
-      return memory;
-   }
-
-   Memory fData;
+   std::unique_ptr<T, Free> fData;
    std::size_t fSize = 0;
    std::size_t fCapacity = 0;
 };
