@@ -48,6 +48,8 @@ _TABLE = (
                "Where the number of true steps of an event is; what comes after them is padding and never computed."),
     TmvaOption("MaskValue", "booking", "a number", "no step is padding",
                "Steps at the end whose values are all this are padding."),
+    TmvaOption("Resume", "booking", "true or false", "false",
+               "Go on from the state that an earlier training of the same booking kept beside the weights, if there is one."),
     TmvaOption("Ranking", "booking", "true or false", "true",
                "Rank features and steps by permutation, in at most 10 % of the training time."),
     TmvaOption("Regularization", "strategy", "None, L1, L2", "None",
@@ -70,4 +72,10 @@ _TABLE = (
 TMVA_ONLY: dict[str, TmvaOption] = {option.name: option for option in _TABLE}
 
 #: Defaults that differ in TMVA from those in Python, by TMVA's key: MethodDL's.
-TMVA_DEFAULTS: dict[str, str] = {"MaxEpochs": "50", "ConvergenceSteps": "10", "ValidationSize": "20%"}
+TMVA_DEFAULTS: dict[str, str] = {
+    "MaxEpochs": "50",
+    "ConvergenceSteps": "10",
+    "ValidationSize": "20%",
+    "CheckpointEpochs": "0",
+    "CheckpointMinutes": "0",
+}

@@ -492,7 +492,8 @@ std::vector<std::string> refused_options(const std::string &parsed)
    // the method's own, then every method's
    static const std::vector<std::string> known{
       "InputLayout", "Layout", "TrainingStrategy", "ErrorStrategy", "WeightInitialization", "ValidationSize", "RandomSeed",
-      "Architecture", "Length", "MaskValue", "NumThreads", "ForgetBias", "Ranking", "MaxTime",
+      "Architecture", "Length", "MaskValue", "NumThreads", "ForgetBias", "HuberDelta", "Ranking", "MaxTime",
+      "CheckpointEpochs", "CheckpointMinutes", "Resume",
       "V", "VerbosityLevel", "VarTransform", "H", "CreateMVAPdfs", "IgnoreNegWeightsInTraining"};
    std::vector<std::string> refused;
    if (upper(parsed).find("BOOST_NUM") != std::string::npos)

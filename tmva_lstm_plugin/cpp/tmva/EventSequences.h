@@ -66,6 +66,7 @@ public:
    const std::vector<float> &event_values() const { return fEventValues; }
    const std::vector<std::int32_t> &labels() const { return fLabels; }
    std::vector<float> &targets() { return fTargets; }
+   const std::vector<float> &targets() const { return fTargets; }
    const std::vector<double> &weights() const { return fWeights; }
 
 private:

@@ -1,4 +1,4 @@
-#include "MethodLSTM.h"
+#include "MethodState.h"
 
 #include "BookingOptions.h"
 #include "ClassFile.h"
@@ -31,16 +31,6 @@ ClassImp(TMVA::MethodLSTM)
 namespace TMVA {
 
 using namespace tmva_lstm_tmva;
-
-/// What a booking and a training leave; kept out of the header, which the interpreter reads.
-struct MethodLSTM::Implementation {
-   Booking booking;
-   EventLayout layout;
-   std::unique_ptr<SequenceModel> model;
-   TrainingReport report;
-   double seconds = 0;
-   std::unique_ptr<Ranking> ranking; ///< the Factory prints what it gets and leaves it to the method
-};
 
 MethodLSTM::MethodLSTM(const TString &jobName, const TString &methodTitle, DataSetInfo &data, const TString &option)
    : MethodBase(jobName, static_cast<Types::EMVA>(kTypeValue), methodTitle, data, option),
@@ -76,6 +66,9 @@ void MethodLSTM::Init()
    fNumThreads = 0;
    fForgetBias = 1;
    fHuberDelta = 1;
+   fCheckpointEpochs = 0;
+   fCheckpointMinutes = 0;
+   fResume = kFALSE;
    fComputeRanking = kTRUE;
 }
 
@@ -99,24 +92,11 @@ void MethodLSTM::DeclareOptions()
    DeclareOptionRef(fNumThreads = 0, "NumThreads", "Threads; 0: ROOT's implicit multithreading if it is on, else all processors");
    DeclareOptionRef(fForgetBias = 1., "ForgetBias", "Initial bias of the forget gate (MethodDL: 0)");
    DeclareOptionRef(fMaxTime = "", "MaxTime", "Time after which a training ends in good order: 2h, 90min, 30s; empty: no limit");
+   DeclareOptionRef(fCheckpointEpochs = 0, "CheckpointEpochs", "Keep the state of the training beside the weights after every so many epochs; 0: not");
+   DeclareOptionRef(fCheckpointMinutes = 0., "CheckpointMinutes", "Keep it whenever so many minutes have passed, within an epoch as well; 0: not");
+   DeclareOptionRef(fResume = kFALSE, "Resume", "Go on from the state that was kept, if there is one, and end in the same bits as undisturbed");
    DeclareOptionRef(fComputeRanking = kTRUE, "Ranking", "Rank features and steps by permutation, in at most 10 % of the training time");
 }
-
-namespace {
-
-/// Training histories came to TMVA in 6.08; an older one goes without.
-template <class Method>
-auto add_history(Method &method, const char *name, std::size_t epoch, double value, int)
-   -> decltype(method.fTrainHistory.AddValue(name, 0, value))
-{
-   return method.fTrainHistory.AddValue(name, static_cast<Int_t>(epoch), value);
-}
-template <class Method>
-void add_history(Method &, const char *, std::size_t, double, long)
-{
-}
-
-} // namespace
 
 void MethodLSTM::ProcessOptions()
 {
@@ -162,6 +142,9 @@ void MethodLSTM::ProcessOptions()
       layout.has_mask = true;
       layout.mask = static_cast<float>(value);
    }
+   if (fCheckpointEpochs < 0 || !(fCheckpointMinutes >= 0))
+      wrong.push_back("CheckpointEpochs=" + std::to_string(fCheckpointEpochs) + ", CheckpointMinutes=" + std::to_string(fCheckpointMinutes) +
+                      ": expected numbers from 0, where 0 keeps nothing");
    if (fNumThreads < 0)
       wrong.push_back("NumThreads=" + std::to_string(fNumThreads) + ": expected a number from 0, where 0 is all");
 
@@ -189,122 +172,6 @@ void MethodLSTM::ProcessOptions()
 UInt_t MethodLSTM::Threads() const
 {
    return thread_count(fNumThreads);
-}
-
-void MethodLSTM::Train()
-{
-   // from here on, for gathering the events takes time as well
-   const SignalWatch watch;
-   try {
-      guarded(Log(), "training: ", [&] { TrainGuarded(watch); });
-   } catch (...) {
-      Event::SetIsTraining(kFALSE); // as TMVA does after a training; what comes next must not drop negative weights
-      throw;
-   }
-}
-
-SequenceBuffer MethodLSTM::TrainingEvents()
-{
-   const Implementation &my = *fImplementation;
-   const Bool_t drop_negative = IgnoreEventsWithNegWeightsInTraining();
-   const UInt_t signal = DoRegression() || DoMulticlass() ? 0 : DataInfo().GetSignalClassIndex();
-   SequenceBuffer events(my.layout);
-   const std::vector<TMVA::Event *> &collection = GetEventCollection(Types::kTraining);
-   std::vector<float> variables;
-   std::size_t dropped = 0;
-   for (std::size_t n = 0; n < collection.size(); ++n) {
-      const Event &event = *collection[n];
-      if (drop_negative && event.GetWeight() < 0) {
-         ++dropped;
-         continue;
-      }
-      // spectators are what they were before any transformation
-      const Event *raw = Data()->GetEvent(static_cast<Long64_t>(n), Types::kTraining);
-      variables.assign(event.GetValues().begin(), event.GetValues().end());
-      try {
-         events.add(variables, length_of(my.layout, event, *raw));
-      } catch (const EventError &error) {
-         refuse(Log(), "training event " + std::to_string(n) + " of " + std::to_string(collection.size()) + ": " +
-                          problem_of(error, DataInfo()) + "; mend it, or cut such events away");
-      }
-      const auto check = [&](const std::string &what, double value) {
-         if (!std::isfinite(value))
-            refuse(Log(), "training event " + std::to_string(n) + " of " + std::to_string(collection.size()) + ": " + what + " is " +
-                             std::to_string(value) + ", expected a finite number; mend it, or cut such events away");
-      };
-      if (DoRegression())
-         for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k) {
-            check("target '" + std::string(DataInfo().GetTargetInfo(k).GetInternalName().Data()) + "'", event.GetTarget(k));
-            events.add_target(event.GetTarget(k));
-         }
-      else
-         events.add_label(label_of(event, DoMulticlass(), signal));
-      check("the weight", event.GetWeight());
-      events.add_weight(event.GetWeight());
-   }
-   if (dropped)
-      Log() << kINFO << dropped << " training events with a negative weight are left out (IgnoreNegWeightsInTraining)" << Endl;
-   return events;
-}
-
-void MethodLSTM::TrainGuarded(const SignalWatch &watch)
-{
-   Implementation &my = *fImplementation;
-   const bool regression = DoRegression();
-   const SequenceBuffer events = TrainingEvents();
-   ModelNames names;
-   for (UInt_t n = 0; n < my.layout.n_variables(); ++n)
-      if (n < my.layout.D)
-         names.features.push_back(variable_name(DataInfo(), n));
-      else if (n >= my.layout.T * my.layout.D &&
-               (my.layout.length != EventLayout::Length::Variable || n != my.layout.length_index))
-         names.event_features.push_back(variable_name(DataInfo(), n));
-   if (regression) {
-      for (UInt_t k = 0; k < DataInfo().GetNTargets(); ++k)
-         names.targets.push_back(DataInfo().GetTargetInfo(k).GetInternalName().Data());
-   } else if (DoMulticlass()) {
-      for (UInt_t k = 0; k < DataInfo().GetNClasses(); ++k)
-         names.classes.push_back(class_name(DataInfo(), k));
-   } else {
-      const UInt_t signal = DataInfo().GetSignalClassIndex();
-      names.classes = {class_name(DataInfo(), 1 - signal), class_name(DataInfo(), signal)};
-   }
-
-   EpochLog log(Log(), my.booking, events.size(), Threads());
-   my.report = TrainingReport();
-   const auto start = std::chrono::steady_clock::now();
-   std::size_t batches = 0;
-   const auto keep_going = [&] {
-      if (watch.signalled() && batches == 0)
-         refuse(Log(), std::string("stopped by ") + watch.name() + " before anything was learnt; no weights are kept");
-      ++batches;
-      return !watch.signalled();
-   };
-   my.model.reset(new SequenceModel(SequenceModel::train(
-      my.booking, regression ? Task::Regression : DoMulticlass() ? Task::Multiclass : Task::Binary, events, names, Threads(),
-      my.report, keep_going,
-      [&](const tmva_lstm::EpochRecord &record) {
-         log.line(record);
-         add_history(*this, "trainingError", record.epoch, record.loss, 0);
-         if (std::isfinite(record.validation_loss))
-            add_history(*this, "valError", record.epoch, record.validation_loss, 0);
-         if (my.report.monitor != tmva_lstm::Monitor::Loss)
-            add_history(*this, tmva_lstm::monitor_name(my.report.monitor), record.epoch, record.monitored, 0);
-         return !watch.signalled();
-      })));
-   my.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-   log.finish(my.report, watch, my.seconds);
-   tmva_lstm::ModelDocument &document = my.model->document();
-   write_layout(document, my.layout);
-   write_options(document, {{"InputLayout", fInputLayout.Data()},
-                            {"Layout", fLayout.Data()},
-                            {"TrainingStrategy", fTrainingStrategy.Data()},
-                            {"ErrorStrategy", fErrorStrategy.Data()},
-                            {"WeightInitialization", fWeightInitialization.Data()},
-                            {"ValidationSize", fValidationSize.Data()},
-                            {"RandomSeed", std::to_string(fRandomSeed)}});
-   write_training(document, my.report);
-   write_provenance(document, gROOT->GetVersion(), Threads(), my.seconds);
 }
 
 const SequenceModel &MethodLSTM::Model() const

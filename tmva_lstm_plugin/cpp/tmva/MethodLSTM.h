@@ -16,9 +16,11 @@
 #include "TMVA/Types.h"
 
 namespace tmva_lstm_tmva {
+class Checkpoints;
 class SequenceBuffer;
 class SequenceModel;
 class SignalWatch;
+struct ModelNames;
 } // namespace tmva_lstm_tmva
 
 namespace TMVA {
@@ -70,6 +72,8 @@ private:
    UInt_t Threads() const;
    /// The training events as sequences. Throws std::runtime_error for one that cannot be used, by its number.
    tmva_lstm_tmva::SequenceBuffer TrainingEvents();
+   /// Where the state of a training is kept: beside the weights.
+   tmva_lstm_tmva::Checkpoints KeptState(const tmva_lstm_tmva::SequenceBuffer &events, const tmva_lstm_tmva::ModelNames &names) const;
    void TrainGuarded(const tmva_lstm_tmva::SignalWatch &watch);
    /// The network. Throws std::runtime_error where there is none yet.
    const tmva_lstm_tmva::SequenceModel &Model() const;
@@ -91,6 +95,9 @@ private:
    Int_t fNumThreads;
    Double_t fForgetBias;
    Double_t fHuberDelta;
+   Int_t fCheckpointEpochs;
+   Double_t fCheckpointMinutes;
+   Bool_t fResume;
    Bool_t fComputeRanking;
    std::unique_ptr<Implementation> fImplementation; //!
 

@@ -189,12 +189,65 @@ std::vector<float> network_scores(const Network<float> &network, const SequenceV
    return result;
 }
 
+/// All phases, or those that a checkpoint leaves, one after the other. Returns the parameters.
+std::vector<float> train_phases(const Booking &booking, const ModelDocument &document, const LabelledView<float> &view, const Roles &roles,
+                                std::size_t n_threads, TrainingReport &report, const TrainingGuide &guide)
+{
+   const auto now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+   const double began = now();
+   if (guide.from)
+      report.epochs = guide.from->epochs;
+   std::vector<float> parameters;
+   for (std::size_t phase = guide.from ? guide.from->phase : 0; phase < booking.phases.size(); ++phase) {
+      TrainingOptions options = booking.phases[phase];
+      options.weight_scale = roles.weight_scale;
+      options.limits = {n_threads, kBytesPerThread};
+      Trainer<float> trainer(booking.network, standardisation(document.features), standardisation(document.event_features), options);
+      if (!parameters.empty())
+         trainer.set_parameters(parameters);
+      std::size_t before = report.epochs.size();
+      if (guide.from && phase == guide.from->phase) {
+         const std::string &state = guide.from->state;
+         before = guide.from->epochs_before;
+         trainer.set_state(tmva_lstm::state_from_bytes<float>(reinterpret_cast<const unsigned char *>(state.data()), state.size()));
+      }
+      // each phase draws its own orders: epochs count on
+      MemorySource<float> source(view, roles.train, options.seed + before, true);
+      TrainingWatch<float> watch;
+      watch.keep_going = guide.keep_going;
+      watch.epoch_done = [&](const EpochRecord &epoch) {
+         EpochRecord record = epoch;
+         record.epoch += before;
+         report.epochs.push_back(record);
+         return guide.epoch_done(record);
+      };
+      watch.max_seconds = booking.max_seconds - (now() - began);
+      if (guide.save)
+         watch.save = [&](const tmva_lstm::TrainingState<float> &state) {
+            const std::vector<unsigned char> bytes = tmva_lstm::to_bytes(state);
+            guide.save({options.seed, phase, before, report.epochs, std::string(bytes.begin(), bytes.end()), {}});
+         };
+      watch.save_epochs = guide.save_epochs;
+      watch.save_seconds = guide.save_seconds;
+      const StopReason reason = trainer.fit(source, roles.validate.empty() ? nullptr : &view, roles.validate, watch);
+      parameters = trainer.parameters();
+      report.interrupted = reason == StopReason::Interrupted;
+      report.out_of_time = reason == StopReason::MaxTime;
+      if (report.interrupted || report.out_of_time)
+         break;
+   }
+   return parameters;
+}
+
 } // namespace
 
-SequenceModel SequenceModel::train(const Booking &booking, Task task, const SequenceBuffer &given, const ModelNames &names,
-                                   std::size_t n_threads, TrainingReport &report, const std::function<bool()> &keep_going,
-                                   const std::function<bool(const EpochRecord &)> &epoch_done)
+SequenceModel SequenceModel::train(const Booking &booked, Task task, const SequenceBuffer &given, const ModelNames &names,
+                                   std::size_t n_threads, TrainingReport &report, const TrainingGuide &guide)
 {
+   Booking booking = booked;
+   if (guide.from)
+      for (TrainingOptions &phase : booking.phases)
+         phase.seed = guide.from->seed;
    const Roles roles = choose_roles(booking, task, given, names, report);
    SequenceBuffer events = given;
 
@@ -225,37 +278,8 @@ SequenceModel SequenceModel::train(const Booking &booking, Task task, const Sequ
    }
 
    const LabelledView<float> view = events.view();
-   std::vector<float> parameters;
    report.monitor = booking.phases.front().monitor;
-   const auto now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
-   const double began = now();
-   for (const TrainingOptions &phase : booking.phases) {
-      TrainingOptions options = phase;
-      options.weight_scale = roles.weight_scale;
-      options.limits = {n_threads, kBytesPerThread};
-      Trainer<float> trainer(booking.network, standardisation(document.features),
-                             standardisation(document.event_features), options);
-      if (!parameters.empty())
-         trainer.set_parameters(parameters);
-      // each phase draws its own orders: epochs count on
-      const std::size_t before = report.epochs.size();
-      MemorySource<float> source(view, roles.train, options.seed + before, true);
-      TrainingWatch<float> watch;
-      watch.keep_going = keep_going;
-      watch.epoch_done = [&](const EpochRecord &epoch) {
-         EpochRecord record = epoch;
-         record.epoch += before;
-         report.epochs.push_back(record);
-         return epoch_done(record);
-      };
-      watch.max_seconds = booking.max_seconds - (now() - began);
-      const StopReason reason = trainer.fit(source, roles.validate.empty() ? nullptr : &view, roles.validate, watch);
-      parameters = trainer.parameters();
-      report.interrupted = reason == StopReason::Interrupted;
-      report.out_of_time = reason == StopReason::MaxTime;
-      if (report.interrupted || report.out_of_time)
-         break;
-   }
+   const std::vector<float> parameters = train_phases(booking, document, view, roles, n_threads, report, guide);
    document.parameters = parameters;
    document.probes = choose_probes(events);
    Network<float> network(booking.network, standardisation(document.features), standardisation(document.event_features));

@@ -1,5 +1,6 @@
 #include "TrainingLog.h"
 
+#include "core/kernels.h"
 #include "core/thread_pool.h"
 
 #include "TH1.h"
@@ -69,6 +70,15 @@ EpochLog::EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_e
          monitored = std::string(" | ") + tmva_lstm::monitor_name(phase.monitor);
    fLog << kINFO << "Epoch | Train err. | Valid. err. | learn. rate | events/s" << monitored << Endl;
    fMonitors = !monitored.empty();
+}
+
+void EpochLog::resumed(const Checkpoint &from, const std::string &path)
+{
+   const std::string here = tmva_lstm::kernels<float>().name;
+   fLog << kINFO << "training goes on behind epoch " << from.epochs.size() << ", from the checkpoint '" << path << "'" << Endl;
+   if (from.instruction_set != here)
+      fLog << kWARNING << "it was made with the instruction set " << from.instruction_set << ", here it is " << here
+           << ": the last bits may be others" << Endl;
 }
 
 void EpochLog::line(const tmva_lstm::EpochRecord &record)
@@ -196,6 +206,8 @@ void write_help(TMVA::MsgLogger &log)
        << "COSINE with MinLearningRate (0), ONECYCLE with RiseFraction (0.3), PLATEAU with PlateauPatience (5)." << Endl
        << "Monitor=AUC or ACCURACY decides by that which weights are the best, and about ConvergenceSteps." << Endl
        << "MaxTime (2h, 90min) ends the training in good order when it has taken so long." << Endl
+       << "CheckpointMinutes=10 (or CheckpointEpochs) keeps the state of the training beside the weights, and with" << Endl
+       << "Resume the same booking goes on from there, and ends in the same bits as if it had never stopped." << Endl
        << "The same RandomSeed gives the same weights for any NumThreads." << Endl;
 }
 

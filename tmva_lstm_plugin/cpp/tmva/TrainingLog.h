@@ -29,6 +29,8 @@ public:
 class EpochLog {
 public:
    EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_events, unsigned n_threads);
+   /// It goes on from a checkpoint.
+   void resumed(const Checkpoint &from, const std::string &path);
    void line(const tmva_lstm::EpochRecord &record);
    void finish(const TrainingReport &report, const SignalWatch &watch, double seconds);
 
