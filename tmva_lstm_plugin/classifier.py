@@ -12,6 +12,7 @@ from .history import EpochRecord, History
 from .model_options import takes_options
 from .sequence_model import SequenceModel
 from .sequences import Sequences
+from .truth import Truth
 
 if TYPE_CHECKING:
     from .streaming import SequenceStream
@@ -110,7 +111,7 @@ class LSTMClassifier(SequenceModel):
         return self.class_names
 
     def _adopt(self, data: Sequences | SequenceStream) -> None:
-        self.class_names = tuple(data.class_names)
+        self.class_names = Truth(self.regression, self.every_step).class_names(data)
 
     def _network_outputs(self) -> int:
         return 1 if len(self.class_names) == 2 else len(self.class_names)
@@ -131,7 +132,7 @@ class LSTMClassifier(SequenceModel):
         Returns
         -------
         ndarray of float32, shape (N, classes)
-            The probability of each class, in the order of `class_names`.
+            The probability of each class, in the order of `class_names`; (S, classes), a row a step, with ``every_step=True``.
 
         Raises
         ------
@@ -143,7 +144,7 @@ class LSTMClassifier(SequenceModel):
         return self.outputs(data)
 
     def predict(self, data: Sequences | SequenceStream) -> NDArray[np.int64]:
-        """Return the most probable class of each event, as an index into `class_names`, shape (N,)."""
+        """Return the most probable class of each event, or step with ``every_step=True``, as an index into `class_names`."""
         return np.asarray(np.argmax(self.predict_proba(data), axis=1), dtype=np.int64)
 
 
