@@ -17,7 +17,7 @@ from .errors import InputError, near_miss
 from .sequences import Sequences
 from .truth import Truth
 
-__all__ = ["MASKED", "next_step_targets", "with_step_labels", "with_step_targets", "with_truth"]
+__all__ = ["MASKED", "next_step_targets", "with_step_columns", "with_step_labels", "with_step_targets", "with_truth"]
 
 MASKED = -1
 """The label of a step that has none."""
@@ -206,6 +206,34 @@ def with_truth(events: Sequences, y: ArrayLike, truth: Truth) -> Sequences:
         events.values, events.offsets, source=events.source, **{what: y, naming: names or None}
     )
     return replace(events, **{name: getattr(checked, name) for name in (what, naming)})
+
+
+def with_step_columns(events: Sequences, target_names: Sequence[str], class_names: Sequence[str]) -> Sequences:
+    """Return the events with what was read of their steps: targets and then a label, all of them columns of `step_targets`.
+
+    Parameters
+    ----------
+    events : Sequences
+        The events; where nothing was read `step_targets` is None.
+    target_names, class_names : sequence of str
+        Targets, and classes of the label; none where there are none.
+
+    Returns
+    -------
+    Sequences
+
+    Raises
+    ------
+    InputError
+        As :func:`with_step_labels` and :func:`with_step_targets`.
+    """
+    table = events.step_targets
+    if table is None:
+        return events
+    events = replace(events, step_targets=None)
+    if target_names:
+        events = with_step_targets(events, table[:, : len(target_names)], target_names)
+    return with_step_labels(events, table[:, -1], class_names) if class_names else events
 
 
 def _flat(events: Sequences, given: Any, what: str) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not CORE.is_dir(), reason="the sources are not h
 STAGES = {
     "shared": "errors files",
     "reading": (
-        "sequences recipe expressions expression_values evaluating structure root_input event_builder reading "
+        "sequences truth steps recipe expressions expression_values evaluating structure root_input event_builder reading "
         "reading_arguments streaming folds"
     ),
     "toys": "_toys testing",
