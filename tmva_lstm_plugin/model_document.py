@@ -49,7 +49,7 @@ def document_of(model: SequenceModel) -> _engine.ModelDocument:
     document = _engine.ModelDocument()
     document.task = model.task
     if isinstance(model, LSTMRegressor):
-        expressions = {} if model.recipe is None else dict(model.recipe.targets)
+        expressions = {} if model.recipe is None else dict(model.recipe.targets or model.recipe.step_targets)
         document.targets = _specs(model.target_names, prepared.targets, expressions)
     else:
         document.class_names = list(model.output_names)
