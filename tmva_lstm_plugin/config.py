@@ -444,16 +444,16 @@ def _truth_contradictions(
     """Look at what is to be learnt: classes or targets, of events or of their steps."""
     learnt = [name for name in ("targets", "step_targets", "step_label") if reading.get(name)]
     every_step = model.get("every_step") is True
-    for key in learnt[1:]:
-        yield f"{where('input', key)}: a model learns one thing, and input.{learnt[0]} is given; keep one of them"
+    for name in learnt[1:]:
+        yield f"{where('input', name)}: a model learns one thing, and input.{learnt[0]} is given; keep one of them"
     if learnt:
-        for key in ("label",) if learnt == ["step_label"] else ("label", "classes"):
-            if key in reading:
-                what = "classes of events" if key == "label" else "classes"
-                yield f"{where('input', key)}: it is for {what}, and input.{learnt[0]} is given; keep one of them"
+        for name in ("label",) if learnt == ["step_label"] else ("label", "classes"):
+            if name in reading:
+                what = "classes of events" if name == "label" else "classes"
+                yield f"{where('input', name)}: it is for {what}, and input.{learnt[0]} is given; keep one of them"
         if by_class:
-            key = "files" if isinstance(reading.get("files"), Mapping) else "tree"
-            yield f"{where('input', key)}: a table is for classes, and input.{learnt[0]} is given; list the files, name one tree"
+            name = "files" if isinstance(reading.get("files"), Mapping) else "tree"
+            yield f"{where('input', name)}: a table is for classes, and input.{learnt[0]} is given; list the files, name one tree"
     elif reading and not every_step and not by_class and "label" not in reading:
         yield (
             f"{where('input', 'label')}: it is missing; give an expression that tells the classes apart, "
@@ -461,7 +461,10 @@ def _truth_contradictions(
         )
     of_steps = [name for name in learnt if name.startswith("step")]
     if of_steps and not every_step:
-        yield f"{where('input', of_steps[0])}: it is of steps, and the model has one answer for an event; set model.every_step = true"
+        yield (
+            f"{where('input', of_steps[0])}: it is of steps, and the model has one answer for an event; "
+            "set model.every_step = true"
+        )
     if every_step and reading and not of_steps:
         yield (
             f"{where('model', 'every_step')}: it needs something to learn at each step; give input.step_label or "

@@ -293,7 +293,9 @@ class EventBuilder:
             labels = labels[valid]
         if labels is not None:
             sequences = replace(sequences, labels=labels)
-        return Part(with_step_columns(sequences, [n for n, _ in self.recipe.step_targets], self.step_class_names), counts)
+        return Part(
+            with_step_columns(sequences, [n for n, _ in self.recipe.step_targets], self.step_class_names), counts
+        )
 
     def _per_event(self, part: _Range, purpose: str, expression: Expression) -> NDArray[Any]:
         return evaluate(

@@ -190,7 +190,9 @@ class Recipe:
         put("classes", _checked_classes(self.classes))
         for of_events, of_steps in (("label", "step_label"), ("targets", "step_targets")):
             if getattr(self, of_events) and getattr(self, of_steps):
-                raise OptionError(f"{of_events} and {of_steps} were both given; a model learns one of them: leave the other out")
+                raise OptionError(
+                    f"{of_events} and {of_steps} were both given; a model learns one of them: leave the other out"
+                )
         if self.step_label is not None:
             put("classes", self.classes or ("background", "signal"))
         if isinstance(self.label, str):

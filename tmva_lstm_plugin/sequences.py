@@ -268,7 +268,9 @@ class Sequences:
 
     def _with(self, steps: Any, offsets: NDArray[np.int64], picked: Any) -> Sequences:
         rows = dict.fromkeys(_PER_STEP, steps) | dict.fromkeys(_PER_EVENT, picked)
-        taken = {name: None if (array := getattr(self, name)) is None else array[at] for name, at in rows.items()}
+        taken: dict[str, Any] = {
+            name: None if (array := getattr(self, name)) is None else array[at] for name, at in rows.items()
+        }
         return replace(self, offsets=offsets, **taken)
 
     def split(self, rows: NDArray[Any]) -> list[NDArray[Any]]:

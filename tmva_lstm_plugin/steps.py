@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ def with_step_labels(events: Sequences, labels: Any, class_names: Sequence[str] 
     if len(bad):
         raise InputError(
             f"{events.source}: {_place(events, bad[0])} has the label {column[bad[0]]:g}, expected a whole number from 0 to "
-            f"{len(names) - 1} for the classes {', '.join(names)}, or -1 for a step that has none; {len(bad)} step(s) are affected"
+            f"{len(names) - 1} for the classes {', '.join(names)}, or -1 for a step that has none; {len(bad)} step(s) "
+            "are affected"
         )
     return replace(events, step_labels=column.astype(np.int32), step_class_names=names)
 
@@ -114,7 +116,8 @@ def with_step_targets(events: Sequences, targets: Any, target_names: Sequence[st
     names = tuple(str(name) for name in names)
     if len(names) != found.shape[1] or len(set(names)) < len(names):
         raise InputError(
-            f"{events.source}: target_names are {names} for {found.shape[1]} targets a step, expected one name each, all different"
+            f"{events.source}: target_names are {names} for {found.shape[1]} targets a step, expected one name each, "
+            "all different"
         )
     return replace(events, step_targets=_checked_rows(events, found, names), step_target_names=names, forecast=False)
 
@@ -168,7 +171,9 @@ def next_step_targets(events: Sequences, features: str | Sequence[str] | None = 
         )
     columns = [events.feature_names.index(name) for name in names]
     targets = np.full((len(events.values), len(columns)), np.nan, dtype=np.float32)
-    left = np.repeat(events.offsets[1:], lengths) - np.arange(len(events.values))  # steps from this one to the event's end
+    left = np.repeat(events.offsets[1:], lengths) - np.arange(
+        len(events.values)
+    )  # steps from this one to the event's end
     steps = np.flatnonzero(left > ahead)
     targets[steps] = events.values[steps + ahead][:, columns]
     stem = "next" if ahead == 1 else f"next{ahead}"
@@ -202,9 +207,8 @@ def with_truth(events: Sequences, y: ArrayLike, truth: Truth) -> Sequences:
         return with_step_targets(events, y) if truth.regression else with_step_labels(events, y)
     names = truth.target_names(events) if truth.regression else truth.class_names(events)
     what, naming = ("targets", "target_names") if truth.regression else ("labels", "class_names")
-    checked = Sequences.from_arrays(
-        events.values, events.offsets, source=events.source, **{what: y, naming: names or None}
-    )
+    given: dict[str, Any] = {what: y, naming: names or None}
+    checked = Sequences.from_arrays(events.values, events.offsets, source=events.source, **given)
     return replace(events, **{name: getattr(checked, name) for name in (what, naming)})
 
 
@@ -252,22 +256,24 @@ def _flat(events: Sequences, given: Any, what: str) -> NDArray[np.float64]:
         return rows
     if len(given) != n_events:
         raise InputError(
-            f"{events.source}: there are {len(given)} lists of {what}, expected {n_events}, one an event; give one list an event, or "
-            f"an array over all {n_steps} steps"
+            f"{events.source}: there are {len(given)} lists of {what}, expected {n_events}, one an event; give one list an "
+            f"event, or an array over all {n_steps} steps"
         )
     lists = []
     for n, (item, length) in enumerate(zip(given, events.lengths, strict=True)):
         rows = _numbers(item, f"{events.source}: {what} of {_event(events, n)}")
         if len(rows) != length:
             raise InputError(
-                f"{events.source}: {_event(events, n)} has {length} step(s) and {len(rows)} {what}, expected one a step; mask a step "
-                f"that has none with {'-1' if what == 'labels' else 'NaN'} or None"
+                f"{events.source}: {_event(events, n)} has {length} step(s) and {len(rows)} {what}, expected one a step; mask a "
+                f"step that has none with {'-1' if what == 'labels' else 'NaN'} or None"
             )
         if length:
             lists.append(rows)
     widths = {rows.shape[1] for rows in lists}
     if len(widths) > 1:
-        raise InputError(f"{events.source}: the {what} have {sorted(widths)} numbers a step, expected as many in all events")
+        raise InputError(
+            f"{events.source}: the {what} have {sorted(widths)} numbers a step, expected as many in all events"
+        )
     return np.concatenate(lists) if lists else np.zeros((0, 1))
 
 
@@ -277,10 +283,14 @@ def _is_number(item: Any) -> bool:
 
 def _numbers(given: Any, where: str) -> NDArray[np.float64]:
     """Return numbers as (n, K), None as NaN."""
+    if isinstance(given, (list, tuple)):  # None in the place of a row is a row of None
+        widths = {len(item) for item in given if isinstance(item, (list, tuple, np.ndarray)) and np.ndim(item) == 1}
+        if len(widths) == 1:
+            given = [[None] * min(widths) if item is None else item for item in given]
     try:
         array = np.asarray(given)
         if array.dtype == object:  # None, beside numbers
-            found = {type(item).__name__ for item in array.ravel() if item is not None and not np.isreal(item)}
+            found = {type(item).__name__ for item in array.ravel() if not (item is None or isinstance(item, Real))}
             if found:
                 raise ValueError(f"found {', '.join(sorted(found))}")
             array = array.astype(np.float64)
@@ -297,17 +307,18 @@ def _numbers(given: Any, where: str) -> NDArray[np.float64]:
 def _checked_rows(events: Sequences, rows: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         table = rows.astype(np.float32)
-    masked = np.isnan(table)
+    masked = np.asarray(np.isnan(table))
     for bad, fault in (
-        (np.isinf(table), "is not finite in single precision; drop or replace it, or mask the step with NaN"),
-        (masked & ~masked.all(axis=1)[:, None], "and other targets are numbers; a step is masked as a whole: make all of them NaN"),
+        (np.isinf(table), ", which is not finite in single precision; drop or replace it, or mask the step with NaN"),
+        (
+            masked & ~masked.all(axis=1, keepdims=True),
+            " and others are numbers; a step is masked as a whole: make all of them NaN",
+        ),
     ):
         if bad.any():
             row, column = (int(i) for i in np.argwhere(bad)[0])
             raise InputError(
-                f"{events.source}: target '{names[column]}' of {_place(events, row)} is {rows[row, column]}, which {fault}"
-                if np.isinf(table[row, column])
-                else f"{events.source}: target '{names[column]}' of {_place(events, row)} is NaN {fault}"
+                f"{events.source}: target '{names[column]}' of {_place(events, row)} is {rows[row, column]}{fault}"
             )
     return table
 

@@ -171,9 +171,7 @@ class _Roles:
         self.weight_scale = int(every.sum()) / float(np.cumsum(own * every)[-1])
 
 
-def _standardised(
-    events: Sequences, summary: FeatureSummary, truth: Truth
-) -> NDArray[np.float32] | None:
+def _standardised(events: Sequences, summary: FeatureSummary, truth: Truth) -> NDArray[np.float32] | None:
     """Return the targets as the network sees them, (N, K) or (S, K); None in a classification."""
     targets = truth.targets(events)
     if not len(summary.mean) or targets is None:
@@ -317,8 +315,9 @@ class StreamEvents:
             if len(chunk) == 0:
                 continue
             self._truth.check(chunk, self._source)
-            if every_step:
-                steps.append(self._truth.counts(chunk))
+            counts = self._truth.counts(chunk)
+            if counts is not None:
+                steps.append(counts)
             elif chunk.labels is not None:
                 labels.append(chunk.labels)
             lengths.append(chunk.lengths)

@@ -65,7 +65,10 @@ def evaluate(
             f"--label: {model_file} is a regression of {', '.join(model.output_names)}; it has no classes"
         )
     if label is not None:
-        other |= {"step_label" if getattr(model, "every_step", False) else "label": label, "classes": model.output_names}
+        other |= {
+            "step_label" if getattr(model, "every_step", False) else "label": label,
+            "classes": model.output_names,
+        }
     events = stream_sequences(files_by_class(files), recipe=model.recipe, memory_limit=memory_limit, **other)
     with EntryProgress("scoring") as progress:
         chosen = watched(events, progress, events.n_entries)
