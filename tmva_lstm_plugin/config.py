@@ -449,7 +449,7 @@ def _truth_contradictions(
     if learnt:
         for name in ("label",) if learnt == ["step_label"] else ("label", "classes"):
             if name in reading:
-                what = "classes of events" if name == "label" else "classes"
+                what = "classes of events" if learnt == ["step_label"] else "classes"
                 yield f"{where('input', name)}: it is for {what}, and input.{learnt[0]} is given; keep one of them"
         if by_class:
             name = "files" if isinstance(reading.get("files"), Mapping) else "tree"

@@ -68,7 +68,7 @@ MAY_IMPORT = {
 MAY_USE = {
     "_engine": {"training", "model file", "understanding", "studies", "commands"},
     "uproot": {"reading", "toys", "padded", "results"},
-    "awkward": {"reading", "toys", "padded"},
+    "awkward": {"reading", "toys", "padded", "results"},  # results: uproot writes jagged branches from its arrays
     "matplotlib": {"results"},
     "mplhep": {"results"},
     "click": {"commands"},

@@ -217,6 +217,14 @@ def test_with_the_last_step_alone_a_training_is_the_usual_one():
     assert model.predict_proba(events)[events.offsets[1:] - 1] == pytest.approx(usual.predict_proba(events), abs=1e-4)
 
 
+def test_the_mean_weight_of_a_step_becomes_one():
+    """Powers of two are exact, so that every bit must be the same."""
+    events = walks()
+    plain, weighted = (LSTMClassifier(**SMALL).fit(replace(events, weights=w)) for w in (None, np.full(400, 4.0)))
+    assert np.array_equal(parameters(plain), parameters(weighted))
+    assert plain.history.columns == weighted.history.columns
+
+
 # --- bits ------------------------------------------------------------------------------------------------------------
 
 EVERYTHING_ON = {

@@ -273,7 +273,7 @@ BASE = {"files": "a.root", "features": ["x"]}
             True,
             [
                 "input.step_label: a model learns one thing, and input.step_targets is given; keep one",
-                "input.label: it is for classes of events, and input.step_targets is given; keep one",
+                "input.label: it is for classes, and input.step_targets is given; keep one",
             ],
         ),
         (
