@@ -37,6 +37,9 @@ class LSTMClassifier(SequenceModel):
     bidirectional : bool
         Whether all layers go through time in both directions: each layer is two of its size, one from the first step to the
         last and one from the last to the first, and what goes on are the states of both.
+    every_step : bool
+        Whether each step has outputs of its own, in place of one for the event: what is learnt are labels of steps
+        (:func:`tmva_lstm_plugin.with_step_labels`), what comes back has a row for each step.
     seed : int
         Decides the initial weights, the validation part and the order of the events.  The same seed, data and options
         give the same model, to the bit, for any number of threads.

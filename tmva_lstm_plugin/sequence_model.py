@@ -256,7 +256,8 @@ class SequenceModel(ABC):
 
     def _with_truth(self, data: Any, y: Any) -> Any:
         """Return the events with what is to be learnt of them, after refusing a forecast that sees the future."""
-        if getattr(data, "forecast", False) and self.every_step and self.bidirectional:
+        learns_forecast = y is None and self.regression and self.every_step and getattr(data, "forecast", False)
+        if learns_forecast and self.bidirectional:
             raise OptionError(
                 f"{type(self).__name__}: bidirectional: the targets are those of later steps (next_step_targets), which a "
                 "network in both directions of time has seen already; take bidirectional=False"

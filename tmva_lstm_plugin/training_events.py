@@ -273,7 +273,8 @@ class StreamEvents:
     Before the first epoch the stream is gone through twice: once for labels, weights and lengths, which decide what each
     event is for, once for the standardisation and the validation part, which is then kept.  Memory: on top of the
     stream's own limit (a chunk in work and the one before), the validation part takes at most a quarter of it, the shuffle
-    buffer a quarter, twice that while it is put together; labels, weights and lengths take some 22 bytes an event.
+    buffer a quarter, twice that while it is put together; labels, weights and lengths take some 22 bytes an event, and 8 bytes a
+    class more where labels are of steps.
 
     Parameters
     ----------

@@ -62,6 +62,8 @@ def test_a_network_that_sees_the_future_is_refused():
     # labels and targets of the steps themselves are no forecast
     LSTMRegressor(**both).fit(with_step_targets(next_step_targets(events), events.values))
     LSTMClassifier(**both).fit(events, events.values[:, 0] > 0)
+    LSTMClassifier(**both).fit(next_step_targets(events), events.values[:, 0] > 0)
+    LSTMRegressor(**both).fit(next_step_targets(events), events.values)
 
 
 def test_the_page_runs_and_the_forecast_beats_the_last_value(capsys):

@@ -403,6 +403,8 @@ def test_outputs_for_every_step_have_no_place_in_tmva(tmp_path, log):
     model = LSTMClassifier(hidden=4, epochs=1, every_step=True).fit(events, events.values[:, 0] > 0)
     path = tmp_path / "steps_LSTM.weights.xml"
     model.save(path)
-    with pytest.raises(ModelFileError, match="found outputs for every step, expected one answer for an event, which is all"):
+    with pytest.raises(
+        ModelFileError, match="found outputs for every step, expected one answer for an event, which is all"
+    ):
         tmva.book_reader(reader_for(names_of(path)), path)
     assert load_model(path).predict(events).shape == (len(events.values),)
