@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .regressor import LSTMRegressor
     from .search import search
     from .sequences import Sequences
+    from .steps import next_step_targets, with_step_labels, with_step_targets
     from .streaming import SequenceStream, stream_sequences
     from .tmva import register
 
@@ -43,10 +44,13 @@ _HOME = {
     "load_model": "classifier",
     "lstm_backward": "lstm",
     "lstm_forward": "lstm",
+    "next_step_targets": "steps",
     "read_sequences": "reading",
     "register": "tmva",
     "search": "search",
     "stream_sequences": "streaming",
+    "with_step_labels": "steps",
+    "with_step_targets": "steps",
 }
 
 __all__ = [
@@ -63,11 +67,14 @@ __all__ = [
     "load_model",
     "lstm_backward",
     "lstm_forward",
+    "next_step_targets",
     "read_sequences",
     "register",
     "search",
     "stream_sequences",
     "tmva",
+    "with_step_labels",
+    "with_step_targets",
 ]
 
 

@@ -58,6 +58,8 @@ _TABLE = (
     Option("pooling", POOLINGS, bool, "", "What goes on of the states of the last recurrent layer: that of the last true step, "
            "their mean, maximum or weighted mean with learnt weights, or all of them, as many as the longest sequence has.",
            "Layout with POOL|MEAN, POOL|MAX, POOL|ATTENTION, RESHAPE|FLAT", default="last", optional=False, core=False),
+    Option("every_step", bool, bool, "", "Outputs for every step, of its own state, instead of one for the event: labels or "
+           "targets are those of steps.", "", default=False, optional=False),
     Option("dense", object, _is_dense, "a list of layers such as '64 tanh', with " + words(ACTIVATIONS),
            "Hidden dense layers between the recurrent layers and the outputs.", "Layout with DENSE|64|TANH", default=(),
            optional=False, core=False),
@@ -121,3 +123,5 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"it belongs to the cell 'lstm', and cell is '{cell}'; drop {name}"
     if "forget_bias" in given and given["forget_bias"] != ARCHITECTURE["forget_bias"].default and cell != "lstm":
         yield "forget_bias", f"the cell '{cell}' has no forget gate; drop forget_bias"
+    if given.get("every_step") and given.get("pooling", "last") != "last":
+        yield "pooling", "there is nothing to pool where every step has outputs (every_step); drop one of them"

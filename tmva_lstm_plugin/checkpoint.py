@@ -35,6 +35,8 @@ _PARTS = {
     "event_values": "values of the event features",
     "labels": "labels",
     "targets": "targets",
+    "step_labels": "labels of steps",
+    "step_targets": "targets of steps",
     "weights": "weights",
 }
 
@@ -87,7 +89,7 @@ class DataDigest:
         facts: dict[str, Any] = {
             "feature_names": list(data.feature_names),
             "event_feature_names": list(data.event_feature_names),
-            "class_names": list(data.class_names),
+            "class_names": [*data.class_names, *data.step_class_names],
             "events": self._events,
             **{name: digest.hexdigest() for name, digest in self._hashes.items()},
         }

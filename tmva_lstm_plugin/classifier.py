@@ -12,6 +12,7 @@ from .history import EpochRecord, History
 from .model_options import takes_options
 from .sequence_model import SequenceModel
 from .sequences import Sequences
+from .truth import Truth
 
 if TYPE_CHECKING:
     from .streaming import SequenceStream
@@ -36,6 +37,9 @@ class LSTMClassifier(SequenceModel):
     bidirectional : bool
         Whether all layers go through time in both directions: each layer is two of its size, one from the first step to the
         last and one from the last to the first, and what goes on are the states of both.
+    every_step : bool
+        Whether each step has outputs of its own, in place of one for the event: what is learnt are labels of steps
+        (:func:`tmva_lstm_plugin.with_step_labels`), what comes back has a row for each step.
     seed : int
         Decides the initial weights, the validation part and the order of the events.  The same seed, data and options
         give the same model, to the bit, for any number of threads.
@@ -110,7 +114,7 @@ class LSTMClassifier(SequenceModel):
         return self.class_names
 
     def _adopt(self, data: Sequences | SequenceStream) -> None:
-        self.class_names = tuple(data.class_names)
+        self.class_names = Truth(self.regression, self.every_step).class_names(data)
 
     def _network_outputs(self) -> int:
         return 1 if len(self.class_names) == 2 else len(self.class_names)
@@ -131,7 +135,7 @@ class LSTMClassifier(SequenceModel):
         Returns
         -------
         ndarray of float32, shape (N, classes)
-            The probability of each class, in the order of `class_names`.
+            The probability of each class, in the order of `class_names`; (S, classes), a row a step, with ``every_step=True``.
 
         Raises
         ------
@@ -143,7 +147,7 @@ class LSTMClassifier(SequenceModel):
         return self.outputs(data)
 
     def predict(self, data: Sequences | SequenceStream) -> NDArray[np.int64]:
-        """Return the most probable class of each event, as an index into `class_names`, shape (N,)."""
+        """Return the most probable class of each event, or step with ``every_step=True``, as an index into `class_names`."""
         return np.asarray(np.argmax(self.predict_proba(data), axis=1), dtype=np.int64)
 
 

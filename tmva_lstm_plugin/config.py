@@ -83,6 +83,16 @@ class InputConfig(Section):
         "A number of each event that is to be estimated, in place of classes: a branch or an expression.",
         "a list of expressions, or a table with name = expression",
     )
+    step_label: Expression | None = key(
+        None,
+        "With every_step: the class of each element, true for signal, or a class number; -1 where it has none.",
+        "an expression with one value an element",
+    )
+    step_targets: list[Expression] | dict[str, Expression] = key(
+        [],
+        "With every_step: a number of each element that is to be estimated; NaN where it has none.",
+        "a list of expressions, or a table with name = expression",
+    )
     weight: Expression | None = key(None, "Event weight; it may be negative.", "an expression")
     on_invalid: Literal["error", "drop"] = key(
         "error", "What to do about an event with a value that is not finite.", "'error' or 'drop'"
@@ -95,8 +105,13 @@ class InputConfig(Section):
     def reading_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for :func:`read_sequences` and :func:`stream_sequences`, without the files."""
         left_out = {"files", "stream"} | {name for name in ("steps", "memory_limit") if getattr(self, name) is None}
-        left_out |= set() if self.targets else {"targets"}
+        left_out |= {name for name in ("targets", "step_label", "step_targets") if not getattr(self, name)}
         return self.model_dump(exclude=left_out)
+
+    @property
+    def regression(self) -> bool:
+        """Whether targets are learnt, of events or of elements."""
+        return bool(self.targets or self.step_targets)
 
 
 class _ModelKeys(Section):
@@ -400,19 +415,8 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
             "give test_files, or set input.stream = false"
         )
     by_class = any(isinstance(reading.get(name), Mapping) for name in ("files", "tree"))
-    regression = bool(reading.get("targets"))
-    if regression:
-        for key in ("label", "classes"):
-            if key in reading:
-                yield f"{where('input', key)}: it is for classes, and input.targets is given; keep one of them"
-        if by_class:
-            key = "files" if isinstance(reading.get("files"), Mapping) else "tree"
-            yield f"{where('input', key)}: a table is for classes, and input.targets is given; list the files, name one tree"
-    elif reading and not by_class and "label" not in reading:
-        yield (
-            f"{where('input', 'label')}: it is missing; give an expression that tells the classes apart, "
-            "files as a table with class name = file names, or targets to estimate"
-        )
+    regression = bool(reading.get("targets") or reading.get("step_targets"))
+    yield from _truth_contradictions(reading, model, by_class, where)
     if "descending" in reading and "order_by" not in reading:
         yield f"{where('input', 'descending')}: it needs order_by; say by what the elements are ordered, or drop it"
     label, classes = reading.get("label"), reading.get("classes")
@@ -432,6 +436,40 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
     for name in ("weights_file", "history_file"):
         if scored_file is not None and scored_file == output.get(name):
             yield f"{where('output', 'scored_file')}: it is the same as {name}; give it another name"
+
+
+def _truth_contradictions(
+    reading: Mapping[str, Any], model: Mapping[str, Any], by_class: bool, where: Any
+) -> Iterator[str]:
+    """Look at what is to be learnt: classes or targets, of events or of their steps."""
+    learnt = [name for name in ("targets", "step_targets", "step_label") if reading.get(name)]
+    every_step = model.get("every_step") is True
+    for name in learnt[1:]:
+        yield f"{where('input', name)}: a model learns one thing, and input.{learnt[0]} is given; keep one of them"
+    if learnt:
+        for name in ("label",) if learnt == ["step_label"] else ("label", "classes"):
+            if name in reading:
+                what = "classes of events" if learnt == ["step_label"] else "classes"
+                yield f"{where('input', name)}: it is for {what}, and input.{learnt[0]} is given; keep one of them"
+        if by_class:
+            name = "files" if isinstance(reading.get("files"), Mapping) else "tree"
+            yield f"{where('input', name)}: a table is for classes, and input.{learnt[0]} is given; list the files, name one tree"
+    elif reading and not every_step and not by_class and "label" not in reading:
+        yield (
+            f"{where('input', 'label')}: it is missing; give an expression that tells the classes apart, "
+            "files as a table with class name = file names, or targets to estimate"
+        )
+    of_steps = [name for name in learnt if name.startswith("step")]
+    if of_steps and not every_step:
+        yield (
+            f"{where('input', of_steps[0])}: it is of steps, and the model has one answer for an event; "
+            "set model.every_step = true"
+        )
+    if every_step and reading and not of_steps:
+        yield (
+            f"{where('model', 'every_step')}: it needs something to learn at each step; give input.step_label or "
+            "input.step_targets, in place of label and targets"
+        )
 
 
 def _file_names(files: Any) -> list[str]:

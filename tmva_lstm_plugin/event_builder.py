@@ -22,6 +22,7 @@ from .expressions import Expression, parse_expression
 from .recipe import Recipe
 from .root_input import OpenTree, empty_array
 from .sequences import Sequences
+from .steps import with_step_columns
 from .structure import Flat, shape_of, structure_of
 
 __all__ = ["Counts", "EventBuilder", "Part"]
@@ -91,6 +92,10 @@ class EventBuilder:
         All branches needed.
     feature_names, event_feature_names : tuple of str
         Known once :meth:`check` has seen a tree.
+    class_names, step_class_names : tuple of str
+        Of events, and of elements.
+    of_steps : dict of str to Expression
+        What is learnt of each element, a label or targets, by what messages call it.
     """
 
     def __init__(self, recipe: Recipe, *, with_labels: bool) -> None:
@@ -105,6 +110,15 @@ class EventBuilder:
             if (text := getattr(recipe, purpose)) is not None
         }
         self.targets = _parsed("target", recipe.targets if with_labels else ())
+        self.of_steps = {
+            f"target '{n}' of the steps": parse_expression(text, purpose=f"target '{n}' of the steps")
+            for n, text in (recipe.step_targets if with_labels else ())
+        }
+        if with_labels and recipe.step_label is not None:
+            self.of_steps["label of the steps"] = parse_expression(recipe.step_label, purpose="label of the steps")
+        classes = recipe.classes if with_labels else ()
+        self.class_names = classes if recipe.step_label is None else ()
+        self.step_class_names = classes if recipe.step_label is not None else ()
         self.label: Expression | None = None
         self.class_rules: dict[str, Expression] = {}
         self.weight: Expression | None = None
@@ -135,7 +149,7 @@ class EventBuilder:
         pairs = [(f"feature '{n}'", e) for n, e in self.features.items()]
         pairs += [(f"event feature '{n}'", e) for n, e in self.event_features.items()]
         pairs += [(f"target '{n}'", e) for n, e in self.targets.items()]
-        pairs += list(self.cuts.items())
+        pairs += [*self.cuts.items(), *self.of_steps.items()]
         pairs += [] if self.label is None else [("label", self.label)]
         pairs += [(f"label of class '{n}'", e) for n, e in self.class_rules.items()]
         return pairs + ([] if self.weight is None else [("weight", self.weight)])
@@ -167,8 +181,12 @@ class EventBuilder:
         columns: dict[str, int] = {}
         for purpose, expression in self._everything():
             is_feature = purpose.startswith("feature ")
-            per_element = is_feature or purpose in ("element_selection", "order_by")
+            per_element = is_feature or purpose in ("element_selection", "order_by") or purpose in self.of_steps
             flat = evaluate(tree, purpose, expression, arrays, 0, per_element=per_element)
+            if purpose in self.of_steps and flat.values.ndim > 1:
+                raise InputError(
+                    f"'{tree}': {purpose}, '{expression.text}', has {flat.width} values an element, expected one"
+                )
             if is_feature:
                 columns[purpose] = flat.values.shape[1] if flat.values.ndim == 2 else 0
         names: list[str] = []
@@ -248,20 +266,22 @@ class EventBuilder:
         weights = None
         if self.weight is not None:
             weights = self._per_event(part, "weight", self.weight).astype(np.float64)
+        n_columns = len(self.feature_names)
         sequences = Sequences(
-            values=values,
+            values=np.ascontiguousarray(values[:, :n_columns]),
             offsets=offsets,
             feature_names=self.feature_names,
             event_values=event_values,
             event_feature_names=self.event_feature_names,
             labels=None,
-            class_names=self.recipe.classes if self.with_labels else (),
+            class_names=self.class_names,
             weights=weights,
             entries=part.rows + (first_entry + start),
             recipe=self.recipe,
             source=str(tree),
             targets=self._event_columns(part, "target", self.targets),
             target_names=tuple(self.targets),
+            step_targets=values[:, n_columns:] if self.of_steps else None,  # as they are, until events are dropped
         )
         valid = self._valid(part, sequences, where)
         if valid is not None:
@@ -273,7 +293,9 @@ class EventBuilder:
             labels = labels[valid]
         if labels is not None:
             sequences = replace(sequences, labels=labels)
-        return Part(sequences, counts)
+        return Part(
+            with_step_columns(sequences, [n for n, _ in self.recipe.step_targets], self.step_class_names), counts
+        )
 
     def _per_event(self, part: _Range, purpose: str, expression: Expression) -> NDArray[Any]:
         return evaluate(
@@ -310,8 +332,8 @@ class EventBuilder:
 
     def _sequences(self, part: _Range, pool: ThreadPoolExecutor) -> tuple[Any, Any, Any]:
         """Fill the columns, then pick and order the elements."""
-        purposes = [(f"feature '{name}'", e) for name, e in self.features.items()]
-        firsts = np.cumsum([0, *self._widths.values()])
+        purposes = [(f"feature '{name}'", e) for name, e in self.features.items()] + list(self.of_steps.items())
+        firsts = np.cumsum([0, *self._widths.values(), *(1 for _ in self.of_steps)])
 
         def column(number: int) -> Flat:
             purpose, expression = purposes[number]
@@ -329,7 +351,7 @@ class EventBuilder:
         flats = [flat if flat is not None else direct[n].result() for n, flat in enumerate(columns)]
         offsets = flats[0].offsets
         for number in numbers[1:]:
-            pair = (self._shown(0), offsets), (self._shown(number), flats[number].offsets)
+            pair = (self._shown(0), offsets), (purposes[number][1].text, flats[number].offsets)
             compare_counts(part.tree, *pair, part.entry)
         values = np.empty((len(flats[0].values), firsts[-1]), dtype=np.float32)
 
@@ -402,6 +424,14 @@ class EventBuilder:
             name, expression = list(self.features.items())[number]
             element = int((rows[0] if taken is None else taken[rows[0]]) - original[events[0]])
             bad.append((int(events[0]), f"feature '{name}'", expression, element))
+        if sequences.step_targets is not None and self.recipe.on_invalid == "drop":
+            # where they are an error it is found when they are taken; NaN only says that an element has none
+            rows = np.flatnonzero(np.isinf(sequences.step_targets).any(axis=1))
+            if len(rows):
+                events = np.searchsorted(sequences.offsets, rows, side="right") - 1
+                invalid[events] = True
+                purpose, expression = next(iter(self.of_steps.items()))
+                bad.append((int(events[0]), purpose, expression, None))
         if unordered is not None:
             invalid[unordered] = True
             bad.append((int(unordered[0]), "order_by", self.cuts["order_by"], None))

@@ -49,6 +49,11 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "huber_delta", "it belongs to loss='huber'; set that, or drop it"
     if values.get("use_weights") is False and values.get("negative_weights", "keep") != "keep":
         yield "negative_weights", "there are no weights to change with use_weights=False; drop one of them"
+    if values.get("every_step") and values.get("class_balance", "none") != "none":
+        yield (
+            "class_balance",
+            "a weight is an event's, and with every_step classes are those of steps; drop one of them",
+        )
 
 
 def task_contradictions(values: Mapping[str, Any], *, regression: bool) -> Iterator[tuple[str, str]]:

@@ -27,8 +27,8 @@ from .sequence_model import VOLATILE, SequenceModel
 __all__ = ["document_of", "model_of"]
 
 # Options that the document has a place for of its own.
-_OWN = ("cell", "peepholes", "coupled_gates", "bidirectional", "layer_norm")
-_ELSEWHERE = ("cell", "peepholes", "coupled_gates", "layer_norm", "pooling", "dense")
+_OWN = ("cell", "peepholes", "coupled_gates", "bidirectional", "layer_norm", "every_step")
+_ELSEWHERE = ("cell", "peepholes", "coupled_gates", "layer_norm", "every_step", "pooling", "dense")
 # Options that are written where they were asked for: what they are by default changes nothing.
 _QUIET = {name for name, option in MODEL_OPTIONS.items() if option.default is None and name != "patience"} | {
     "input_dropout", "dropout", "recurrent_dropout", "initialisation", "negative_weights", "class_balance", "monitor",
@@ -49,7 +49,7 @@ def document_of(model: SequenceModel) -> _engine.ModelDocument:
     document = _engine.ModelDocument()
     document.task = model.task
     if isinstance(model, LSTMRegressor):
-        expressions = {} if model.recipe is None else dict(model.recipe.targets)
+        expressions = {} if model.recipe is None else dict(model.recipe.targets or model.recipe.step_targets)
         document.targets = _specs(model.target_names, prepared.targets, expressions)
     else:
         document.class_names = list(model.output_names)
@@ -73,6 +73,7 @@ def document_of(model: SequenceModel) -> _engine.ModelDocument:
             probes.offsets,
             no_event_values if probes.event_values is None else probes.event_values,
             model.outputs(probes),
+            of_steps=model.every_step,
         )
     recipe = "" if model.recipe is None else json.dumps(model.recipe.to_dict(), sort_keys=True)
     document.recipe = ("Recipe", [("Format", "json")] if recipe else [], recipe, [])

@@ -51,7 +51,7 @@ class StandardisationFit:
         self._targets = _engine.SummaryFit(n_targets)
         self._n_targets = n_targets
 
-    def add(self, events: Sequences, use: NDArray[np.bool_]) -> None:
+    def add(self, events: Sequences, use: NDArray[np.bool_], targets: NDArray[np.float32] | None = None) -> None:
         """Add the events that `use` marks.
 
         Parameters
@@ -60,13 +60,18 @@ class StandardisationFit:
             A portion.
         use : ndarray of bool, shape (N,)
             Which of its events count.
+        targets : ndarray of float32, shape (N, K) or (S, K), optional
+            What is learnt of each event, or of each step; NaN where a step is masked.
         """
         mask = np.ascontiguousarray(use, dtype=np.uint8)
         self._steps.add_steps(events.values, events.offsets, mask)
         if events.event_values is not None:
             self._events.add_rows(events.event_values, mask)
-        if self._n_targets and events.targets is not None:
-            self._targets.add_rows(events.targets, mask)
+        if self._n_targets and targets is not None:
+            if targets is events.step_targets:
+                mask = np.repeat(mask, events.lengths)
+                mask &= np.isfinite(targets[:, 0])
+            self._targets.add_rows(targets, mask)
 
     def result(self) -> tuple[FeatureSummary, FeatureSummary, FeatureSummary]:
         """Return the summaries of the sequence features, of the event-level features and of the targets."""

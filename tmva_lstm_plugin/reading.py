@@ -47,6 +47,8 @@ def read_sequences(
     with_labels: bool = True,
     steps: Any = None,
     targets: Any = None,
+    step_label: str | None = None,
+    step_targets: Any = None,
     progress: Progress | None = None,
 ) -> Sequences:
     """Read jagged events from ROOT files into memory.
@@ -83,7 +85,8 @@ def read_sequences(
     on_invalid : {"error", "drop"}
         What to do with events that have a value which is not finite in single precision (a weight: in double).
     recipe : Recipe, optional
-        How to read, in place of the arguments above; `tree`, `label`, `classes`, `weight` and `targets` may still be given.
+        How to read, in place of the arguments above; `tree`, `label`, `classes`, `weight`, `targets`, `step_label` and
+        `step_targets` may still be given.
     memory_limit : int or str, optional
         Refuse to read events that would fill more memory than this, such as ``"2 GB"``.
     with_labels : bool
@@ -93,6 +96,12 @@ def read_sequences(
         order into one sequence, ``vars_time``, which `features` and the other expressions can use.
     targets : str, sequence of str, or mapping of name to str, optional
         Branches or expressions with one value an event that a regression is to learn.
+    step_label : str, optional
+        The class index (or true for the second class) of each element, for a classifier with ``every_step=True``; -1 or NaN where
+        an element has none.  `classes` are then the names of these classes.
+    step_targets : str, sequence of str, or mapping of name to str, optional
+        Branches or expressions with one value an element that a regression with ``every_step=True`` is to learn; NaN in all of
+        them where an element has none.
     progress : callable, optional
         Called with the entries done and all entries after each piece.
 
@@ -143,6 +152,8 @@ def read_sequences(
         classes=classes,
         weight=weight,
         targets=targets,
+        step_label=step_label,
+        step_targets=step_targets,
     )
     with source:
         return source.read_all(limit, progress)
@@ -175,7 +186,10 @@ class Source:
         classes: Sequence[str] | None,
         weight: str | None,
         targets: Any = None,
+        step_label: str | None = None,
+        step_targets: Any = None,
     ) -> None:
+        of_steps: dict[str, Any] = {"step_label": step_label, "step_targets": step_targets}
         if recipe is not None:
             refuse_beside_recipe(options)
         wanted = tree if tree is not None or recipe is None else recipe.tree
@@ -184,9 +198,9 @@ class Source:
         try:
             first = self.opened(0)
             if recipe is None:
-                recipe = build_recipe(options, tree, label, classes, weight, targets, by_input, first)
+                recipe = build_recipe(options, tree, label, classes, weight, targets, by_input, first, **of_steps)
             else:
-                recipe = relabelled(recipe, tree, label, classes, weight, targets, by_input)
+                recipe = relabelled(recipe, tree, label, classes, weight, targets, by_input, **of_steps)
             self.recipe, self.with_labels = recipe, with_labels
             if by_input and recipe.classes != by_input:
                 self._reorder(by_input)
@@ -274,7 +288,8 @@ class Source:
         columns = len(self.builder.event_feature_names) + len(self.builder.targets)
         per_event = 16 + 4 * columns + 12 * self.with_labels
         steps = elements / n_entries
-        return sum(sizes.values()) / n_entries, 4 * len(self.builder.feature_names) * steps + per_event, steps
+        per_step = 4 * (len(self.builder.feature_names) + len(self.builder.of_steps))
+        return sum(sizes.values()) / n_entries, per_step * steps + per_event, steps
 
     def read_all(self, limit: int | None, progress: Progress | None) -> Sequences:
         """Read everything into memory."""

@@ -45,6 +45,9 @@ def build_recipe(
     targets: Any,
     by_input: tuple[str, ...],
     first: OpenTree,
+    *,
+    step_label: str | None = None,
+    step_targets: Any = None,
 ) -> Recipe:
     """Make the recipe that the arguments describe; `by_input` are the classes that files or trees stand for."""
     steps = _found_steps(options["steps"], first)
@@ -69,11 +72,22 @@ def build_recipe(
         classes=_classes(classes, by_input),
         weight=weight,
         targets=named_expressions(targets if targets is not None else (), "targets"),
+        step_label=_of_one_input(step_label, by_input),
+        step_targets=named_expressions(step_targets if step_targets is not None else (), "step_targets"),
         **{
             n: options[n]
             for n in ("event_selection", "element_selection", "order_by", "descending", "max_length", "on_invalid")
         },
     )
+
+
+def _of_one_input(step_label: str | None, by_input: tuple[str, ...]) -> str | None:
+    if by_input and step_label is not None:
+        raise OptionError(
+            "step_label and a mapping of class name to files or trees were both given; classes are of steps or of events: list "
+            "the files, name one tree"
+        )
+    return step_label
 
 
 def _classes(classes: Sequence[str] | None, by_input: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,11 +109,18 @@ def relabelled(
     weight: str | None,
     targets: Any,
     by_input: tuple[str, ...],
+    *,
+    step_label: str | None = None,
+    step_targets: Any = None,
 ) -> Recipe:
     """Return the recipe with the tree, labels, weight and targets that were given beside it."""
     changes: dict[str, Any] = {} if weight is None else {"weight": weight}
     if targets is not None:
         changes["targets"] = named_expressions(targets, "targets")
+    if step_label is not None:
+        changes["step_label"] = _of_one_input(step_label, by_input)
+    if step_targets is not None:
+        changes["step_targets"] = named_expressions(step_targets, "step_targets")
     if isinstance(tree, str):
         changes["tree"] = tree
     if label is not None:

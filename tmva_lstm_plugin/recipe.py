@@ -133,6 +133,10 @@ class Recipe:
         What happens to events with values that are not finite in single precision.
     targets : tuple of (str, str)
         Name and expression of each target of a regression.
+    step_label : str or None
+        Expression for the class index of each element; `classes` are then those of elements.
+    step_targets : tuple of (str, str)
+        Name and expression of each target that a regression has of each element.
 
     Raises
     ------
@@ -154,6 +158,8 @@ class Recipe:
     weight: str | None = None
     on_invalid: str = "error"
     targets: NamedExpressions = ()
+    step_label: str | None = None
+    step_targets: NamedExpressions = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -162,10 +168,11 @@ class Recipe:
         put("features", named_expressions(self.features, "features"))
         put("event_features", named_expressions(self.event_features, "event_features"))
         put("targets", named_expressions(self.targets, "targets"))
+        put("step_targets", named_expressions(self.step_targets, "step_targets"))
         put("steps", _checked_steps(self.steps))
         if not self.features:
             raise OptionError("features is empty; name at least one branch or expression with a value an element")
-        for option in ("tree", "event_selection", "element_selection", "order_by", "weight"):
+        for option in ("tree", "event_selection", "element_selection", "order_by", "weight", "step_label"):
             value = getattr(self, option)
             if value is not None and not (isinstance(value, str) and value.strip()):
                 raise OptionError(f"{option} is {value!r}, expected text or None")
@@ -181,6 +188,13 @@ class Recipe:
         if self.on_invalid not in ("error", "drop"):
             raise OptionError(f"on_invalid is {self.on_invalid!r}, expected 'error' or 'drop'")
         put("classes", _checked_classes(self.classes))
+        for of_events, of_steps in (("label", "step_label"), ("targets", "step_targets")):
+            if getattr(self, of_events) and getattr(self, of_steps):
+                raise OptionError(
+                    f"{of_events} and {of_steps} were both given; a model learns one of them: leave the other out"
+                )
+        if self.step_label is not None:
+            put("classes", self.classes or ("background", "signal"))
         if isinstance(self.label, str):
             _depends(self.label, "label")
             put("classes", self.classes or ("background", "signal"))
@@ -197,7 +211,7 @@ class Recipe:
         Parameters
         ----------
         with_labels : bool
-            Whether those of label, targets and weight are among them.
+            Whether those of labels, targets and weight are among them.
 
         Returns
         -------
@@ -206,8 +220,8 @@ class Recipe:
         texts = [text for _, text in (*self.features, *self.event_features)]
         texts += [t for t in (self.event_selection, self.element_selection, self.order_by) if t is not None]
         if with_labels:
-            texts += [text for _, text in self.targets]
-            texts += [] if self.weight is None else [self.weight]
+            texts += [text for _, text in (*self.targets, *self.step_targets)]
+            texts += [text for text in (self.weight, self.step_label) if text is not None]
             if isinstance(self.label, str):
                 texts.append(self.label)
             elif self.label is not None:
@@ -226,8 +240,9 @@ class Recipe:
             return [plain(v) for v in value] if isinstance(value, tuple) else value
 
         values = {f.name: plain(getattr(self, f.name)) for f in fields(self)}
-        if not self.targets:  # earlier versions do not know them
-            del values["targets"]
+        for name in ("targets", "step_label", "step_targets"):
+            if not values[name]:  # earlier versions do not know them
+                del values[name]
         return values
 
     @classmethod

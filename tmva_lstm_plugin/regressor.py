@@ -11,6 +11,7 @@ from . import _engine
 from .model_options import takes_options
 from .sequence_model import SequenceModel
 from .sequences import Sequences
+from .truth import Truth
 
 if TYPE_CHECKING:
     from .streaming import SequenceStream
@@ -84,7 +85,7 @@ class LSTMRegressor(SequenceModel):
 
     def _adopt(self, data: Sequences | SequenceStream) -> None:
         assert self._prepared is not None
-        self.target_names = tuple(data.target_names)
+        self.target_names = Truth(self.regression, self.every_step).target_names(data)
         self._target_scale = self._prepared.targets.mean, self._prepared.targets.scale
 
     def _network_outputs(self) -> int:
@@ -107,7 +108,7 @@ class LSTMRegressor(SequenceModel):
         Returns
         -------
         ndarray of float32, shape (N, targets)
-            In the units of the targets, in the order of `target_names`.
+            In the units of the targets, in the order of `target_names`; (S, targets), a row a step, with ``every_step=True``.
 
         Raises
         ------

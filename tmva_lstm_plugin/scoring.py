@@ -141,6 +141,10 @@ def score_file(
     ``lstm_selected`` (1, or 0 for entries that the model's selection leaves out; these have the score -999) and ``entry``
     (the number of the entry, counted through all input files).  Events without elements are scored like all others.
 
+    Of a model with ``every_step=True`` the branches of scores are jagged: one value for each step, in the order in which the
+    model reads the elements (by `order_by`, of those that `element_selection` and `max_length` leave), and none for entries that
+    the selection leaves out.
+
     Parameters
     ----------
     model : LSTMClassifier or LSTMRegressor
@@ -173,6 +177,7 @@ def score_file(
     InputError
         The input cannot be read.
     """
+    import awkward as ak
     import uproot
 
     from .streaming import stream_sequences
@@ -196,15 +201,18 @@ def score_file(
     n_selected = 0
     try:
         with replacing(destination, purpose="the scores") as aside, uproot.recreate(aside) as file:
-            types = {name: np.float32 for name in branches} | {"lstm_selected": np.int32, "entry": np.int64}
-            writer = _FriendWriter(file.mktree(tree, types), branches)
+            every_step = getattr(model, "every_step", False)  # the models of a cross-validation never have it
+            types: dict[str, Any] = dict.fromkeys(branches, "var * float32" if every_step else np.float32)
+            types |= {"lstm_selected": np.int32, "entry": np.int64}
+            writer = (_StepWriter if every_step else _FriendWriter)(file.mktree(tree, types), branches)
             for chunk in stream:
                 if len(chunk) == 0:
                     continue
                 scores = np.asarray(model.outputs(chunk), dtype=np.float32)
                 assert chunk.entries is not None
-                # of two classes the signal's
-                writer.write(chunk.entries, scores[:, 1:] if scores.shape[1] == 2 and len(branches) == 1 else scores)
+                if scores.shape[1] == 2 and len(branches) == 1:
+                    scores = scores[:, 1:]  # of two classes the signal's
+                writer.write(chunk.entries, ak.unflatten(scores, chunk.lengths) if every_step else scores)
                 n_selected += len(chunk)
                 if progress is not None:
                     progress(int(chunk.entries[-1]) + 1, stream.n_entries)
@@ -237,7 +245,7 @@ class _FriendWriter:
         self._branches = branches
         self._next = 0
 
-    def write(self, entries: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+    def write(self, entries: NDArray[np.int64], scores: Any) -> None:
         """Write all entries up to the last one of `entries` (rising, all new); `scores` has a row for each."""
         done = 0
         while done < len(entries):
@@ -253,17 +261,33 @@ class _FriendWriter:
             none = np.zeros((0, len(self._branches)), dtype=np.float32)
             self._extend(min(n_entries, self._next + _BLOCK), np.zeros(0, dtype=np.int64), none)
 
-    def _extend(self, stop: int, entries: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-        columns = np.full((stop - self._next, len(self._branches)), UNSELECTED_SCORE, dtype=np.float32)
-        selected = np.zeros(len(columns), dtype=np.int32)
-        columns[entries - self._next] = scores
+    def _extend(self, stop: int, entries: NDArray[np.int64], scores: Any) -> None:
+        selected = np.zeros(stop - self._next, dtype=np.int32)
         selected[entries - self._next] = 1
-        block: dict[str, NDArray[Any]] = {
-            name: np.ascontiguousarray(columns[:, i]) for i, name in enumerate(self._branches)
-        }
+        block = self._columns(len(selected), entries - self._next, scores)
         block |= {"lstm_selected": selected, "entry": np.arange(self._next, stop, dtype=np.int64)}
         self._tree.extend(block)
         self._next = stop
+
+    def _columns(self, n_entries: int, places: NDArray[np.int64], scores: Any) -> dict[str, Any]:
+        """Return the branches of so many entries, of which those at `places` have scores (selected, branches)."""
+        columns = np.full((n_entries, len(self._branches)), UNSELECTED_SCORE, dtype=np.float32)
+        columns[places] = scores
+        return {name: np.ascontiguousarray(columns[:, i]) for i, name in enumerate(self._branches)}
+
+
+class _StepWriter(_FriendWriter):
+    """The same with scores of steps: a list of rows for each selected entry, and an empty one for all others."""
+
+    def _columns(self, n_entries: int, places: NDArray[np.int64], scores: Any) -> dict[str, Any]:
+        import awkward as ak
+
+        counts = np.zeros(n_entries, dtype=np.int64)
+        rows = np.zeros((0, len(self._branches)), dtype=np.float32)
+        if len(places):
+            counts[places] = ak.to_numpy(ak.num(scores, axis=1))
+            rows = ak.to_numpy(ak.flatten(scores, axis=1))
+        return {name: ak.unflatten(np.ascontiguousarray(rows[:, i]), counts) for i, name in enumerate(self._branches)}
 
 
 def _refuse_input_as_output(inputs: Sequence[str], output: Path) -> None:

@@ -27,7 +27,9 @@ from .model_options import MODEL_OPTIONS, contradictions, engine_options, unknow
 from .option_table import words
 from .recipe import Recipe, parse_bytes
 from .sequences import Sequences
+from .steps import with_truth
 from .training_events import MemoryEvents, Prepared, StreamEvents
+from .truth import Truth
 
 if TYPE_CHECKING:
     from .streaming import SequenceStream
@@ -128,6 +130,7 @@ class SequenceModel(ABC):
         negative_weights: str
         class_balance: str
         pooling: str
+        every_step: bool
         dense: Sequence[str]
 
     @property
@@ -150,7 +153,7 @@ class SequenceModel(ABC):
 
     @abstractmethod
     def _columns(self, arrays: tuple[Any, ...]) -> NDArray[np.float32]:
-        """Return what the trained network says of checked events, shape (N, outputs)."""
+        """Return what the trained network says of checked events, shape (N, outputs), or (S, outputs) with every_step."""
 
     def get_params(self) -> dict[str, Any]:
         """Return the parameters of the constructor by name."""
@@ -169,6 +172,7 @@ class SequenceModel(ABC):
     def fit(
         self: _Model,
         data: Sequences | SequenceStream,
+        y: Any = None,
         *,
         progress: Callable[[EpochRecord], object] | None = None,
         callbacks: Iterable[Any] = (),
@@ -184,6 +188,11 @@ class SequenceModel(ABC):
         ----------
         data : Sequences or SequenceStream
             The events; a stream is read anew each epoch, in bounded memory.
+        y : array_like, optional
+            What is to be learnt, in place of what the events hold: a class, or a row of targets, for each event or, with
+            ``every_step=True``, for each step, as :func:`tmva_lstm_plugin.with_step_labels` and
+            :func:`tmva_lstm_plugin.with_step_targets` take them; where a label is -1 or None, or a target NaN or None, the step
+            is masked.  Not with a stream.
         progress : callable, optional
             Called with an `EpochRecord` after each epoch.
         callbacks : iterable
@@ -219,6 +228,7 @@ class SequenceModel(ABC):
             Callbacks that are none; a checkpoint that cannot be written at all.
         """
         self._check_parameters()
+        data = self._with_truth(data, y)
         fitting = Fitting(self, progress=progress, callbacks=callbacks, checkpoint=checkpoint, resume=resume)
         started = time.perf_counter()
         with StopRequest() as stop:
@@ -244,10 +254,25 @@ class SequenceModel(ABC):
         fitting.raise_error()
         return self
 
+    def _with_truth(self, data: Any, y: Any) -> Any:
+        """Return the events with what is to be learnt of them, after refusing a forecast that sees the future."""
+        learns_forecast = y is None and self.regression and self.every_step and getattr(data, "forecast", False)
+        if learns_forecast and self.bidirectional:
+            raise OptionError(
+                f"{type(self).__name__}: bidirectional: the targets are those of later steps (next_step_targets), which a "
+                "network in both directions of time has seen already; take bidirectional=False"
+            )
+        if y is None:
+            return data
+        if not isinstance(data, Sequences):
+            raise InputError(f"fit was given {type(data).__name__} and y, expected Sequences, whose order y can follow")
+        return with_truth(data, y, Truth(self.regression, self.every_step))
+
     def _events(self, data: Sequences | SequenceStream, stop: StopRequest) -> MemoryEvents | StreamEvents:
         weights = EventWeights(use=self.use_weights, negative=self.negative_weights, balance=self.class_balance)
         shared: dict[str, Any] = {
             "regression": self.regression, "weights": weights, "fraction": self.validation_fraction, "seed": self.seed,
+            "every_step": self.every_step,
         }  # fmt: skip
         if isinstance(data, Sequences):
             if len(data) == 0:
@@ -321,7 +346,8 @@ class SequenceModel(ABC):
         Returns
         -------
         ndarray of float32, shape (N, outputs)
-            One column for each of `output_names`.
+            One column for each of `output_names`.  With ``every_step=True`` of shape (S, outputs), a row for each step in the
+            order of the events; ``events.split(rows)`` cuts it into one array an event.
 
         Raises
         ------

@@ -23,6 +23,11 @@ __all__ = ["Sequences"]
 
 # the attributes with one row an event
 _PER_EVENT = ("event_values", "labels", "weights", "entries", "targets")
+# those with one row a step, and names that the events of all parts share
+_PER_STEP = ("values", "step_labels", "step_targets")
+_NAMES = (
+    "feature_names", "event_feature_names", "class_names", "target_names", "step_class_names", "step_target_names",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,18 @@ class Sequences:
         What a regression is to learn, K numbers an event.
     target_names : tuple of str
         Names of the K targets.
+    step_labels : ndarray of int32, shape (S,), or None
+        The class of each step, an index into `step_class_names`, for a model with ``every_step=True``; -1: none, the step is
+        masked.  :func:`tmva_lstm_plugin.with_step_labels` gives them to events.
+    step_class_names : tuple of str
+        Names of the classes of steps.
+    step_targets : ndarray of float32, shape (S, K), or None
+        What a regression with ``every_step=True`` is to learn, K numbers a step; NaN: none, the step is masked.
+        :func:`tmva_lstm_plugin.with_step_targets` and :func:`tmva_lstm_plugin.next_step_targets` give them to events.
+    step_target_names : tuple of str
+        Names of the targets of steps.
+    forecast : bool
+        Whether the targets of a step come from later steps, which a network in both directions of time would see.
     """
 
     values: NDArray[np.float32]
@@ -81,6 +98,11 @@ class Sequences:
     n_invalid: int = 0
     targets: NDArray[np.float32] | None = None
     target_names: tuple[str, ...] = ()
+    step_labels: NDArray[np.int32] | None = None
+    step_class_names: tuple[str, ...] = ()
+    step_targets: NDArray[np.float32] | None = None
+    step_target_names: tuple[str, ...] = ()
+    forecast: bool = False
 
     @classmethod
     def from_arrays(
@@ -221,7 +243,7 @@ class Sequences:
     @property
     def nbytes(self) -> int:
         """Bytes held by all arrays."""
-        arrays = (self.values, self.offsets, *(getattr(self, name) for name in _PER_EVENT))
+        arrays = (self.offsets, *(getattr(self, name) for name in (*_PER_STEP, *_PER_EVENT)))
         return sum(a.nbytes for a in arrays if a is not None)
 
     def __getitem__(self, index: slice | ArrayLike) -> Sequences:
@@ -230,7 +252,7 @@ class Sequences:
             start, stop, _ = index.indices(len(self))
             stop = max(start, stop)
             low, high = self.offsets[start], self.offsets[stop]
-            return self._with(self.values[low:high], self.offsets[start : stop + 1] - low, slice(start, stop))
+            return self._with(slice(low, high), self.offsets[start : stop + 1] - low, slice(start, stop))
         places = np.arange(len(self))
         if isinstance(index, slice):
             picked = places[index]
@@ -242,18 +264,38 @@ class Sequences:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         # position of every kept step: the event's own beginning, plus how far into the event the step is
         steps = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][picked] - offsets[:-1], lengths)
-        return self._with(self.values[steps], offsets, picked)
+        return self._with(steps, offsets, picked)
 
-    def _with(self, values: NDArray[np.float32], offsets: NDArray[np.int64], picked: Any) -> Sequences:
-        def take(array: Any) -> Any:
-            return None if array is None else array[picked]
+    def _with(self, steps: Any, offsets: NDArray[np.int64], picked: Any) -> Sequences:
+        rows = dict.fromkeys(_PER_STEP, steps) | dict.fromkeys(_PER_EVENT, picked)
+        taken: dict[str, Any] = {
+            name: None if (array := getattr(self, name)) is None else array[at] for name, at in rows.items()
+        }
+        return replace(self, offsets=offsets, **taken)
 
-        return replace(
-            self,
-            values=values,
-            offsets=offsets,
-            **{name: take(getattr(self, name)) for name in _PER_EVENT},
-        )
+    def split(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """Cut an array with one row a step into one array an event.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (S, ...)
+            Such as what a model with ``every_step=True`` says of these events.
+
+        Returns
+        -------
+        list of ndarray, each of shape (n, ...)
+            Views of `rows`, one an event.  (``awkward.unflatten(rows, events.lengths)`` makes one awkward array of them.)
+
+        Raises
+        ------
+        InputError
+            There are not as many rows as steps.
+        """
+        if len(rows) != self.offsets[-1]:
+            raise InputError(
+                f"{self.source}: found {len(rows)} rows, expected {self.offsets[-1]}, one a step of these events"
+            )
+        return np.split(rows, self.offsets[1:-1]) if len(self) else []
 
     @classmethod
     def concatenate(cls, parts: Sequence[Sequences]) -> Sequences:
@@ -275,7 +317,7 @@ class Sequences:
         """
         first = parts[0]
         for part in parts[1:]:
-            for name in ("feature_names", "event_feature_names", "class_names", "target_names"):
+            for name in (*_NAMES, "forecast"):
                 if getattr(part, name) != getattr(first, name):
                     raise InputError(
                         f"cannot join {part.source} to {first.source}: {name} {getattr(part, name)} differ from "
@@ -294,9 +336,8 @@ class Sequences:
         offsets = np.concatenate([[0], *(p.offsets[1:] + s for p, s in zip(parts, starts, strict=True))])
         return replace(
             first,
-            values=join("values"),
             offsets=offsets.astype(np.int64),
-            **{name: join(name) for name in _PER_EVENT},
+            **{name: join(name) for name in (*_PER_STEP, *_PER_EVENT)},
         )
 
     def __repr__(self) -> str:
@@ -312,6 +353,10 @@ class Sequences:
         if self.labels is not None:
             counts = np.bincount(self.labels, minlength=len(self.class_names))
             parts.append("; ".join(f"{c} {name}" for name, c in zip(self.class_names, counts, strict=True)))
+        for what, rows in (("labels", self.step_labels), ("targets", self.step_targets)):
+            if rows is not None:
+                names = self.step_class_names if what == "labels" else self.step_target_names
+                parts.append(f"{what} of steps {', '.join(names)}")
         if self.weights is not None:
             parts.append("weighted")
         if self.n_invalid:

@@ -66,6 +66,8 @@ def stream_sequences(
     with_labels: bool = True,
     steps: Any = None,
     targets: Any = None,
+    step_label: str | None = None,
+    step_targets: Any = None,
 ) -> SequenceStream:
     """Prepare to read jagged events from ROOT files a piece at a time.
 
@@ -73,7 +75,7 @@ def stream_sequences(
     ----------
     files, tree, features, event_features, event_selection, element_selection, order_by, descending, max_length
         As for :func:`tmva_lstm_plugin.read_sequences`.
-    label, classes, weight, on_invalid, recipe, with_labels, steps, targets
+    label, classes, weight, on_invalid, recipe, with_labels, steps, targets, step_label, step_targets
         As for :func:`tmva_lstm_plugin.read_sequences`.
     memory_limit : int or str
         Memory that reading may use at a time, the piece that was read before included.
@@ -110,6 +112,8 @@ def stream_sequences(
         classes=classes,
         weight=weight,
         targets=targets,
+        step_label=step_label,
+        step_targets=step_targets,
     )
     try:
         return SequenceStream(source, limit)
@@ -126,7 +130,7 @@ class SequenceStream:
 
     Attributes
     ----------
-    feature_names, event_feature_names, class_names, target_names : tuple of str
+    feature_names, event_feature_names, class_names, target_names, step_class_names, step_target_names : tuple of str
         As of the `Sequences` of each chunk.
     recipe : Recipe
         How the events are read.
@@ -150,8 +154,10 @@ class SequenceStream:
         self.recipe = source.recipe
         self.feature_names = source.builder.feature_names
         self.event_feature_names = source.builder.event_feature_names
-        self.class_names = source.recipe.classes if source.with_labels else ()
+        self.class_names = source.builder.class_names
         self.target_names = tuple(source.builder.targets)
+        self.step_class_names = source.builder.step_class_names
+        self.step_target_names = tuple(name for name, _ in source.recipe.step_targets) if source.with_labels else ()
         self.files = tuple(dict.fromkeys(item.path for item in source.inputs))
         self.n_entries = source.n_entries
         self.has_labels = source.has_labels

@@ -21,6 +21,7 @@ from .errors import InputError
 from .event_weights import EventWeights
 from .preprocessing import FeatureSummary, StandardisationFit
 from .sequences import Sequences
+from .truth import Truth
 
 if TYPE_CHECKING:
     from .streaming import SequenceStream
@@ -38,11 +39,10 @@ _NO_TARGETS = FeatureSummary(*(np.zeros(0, dtype=np.float32) for _ in range(4)))
 
 
 def as_arrays(
-    events: Sequences, weights: NDArray[np.float64] | None, targets: NDArray[np.float32] | None = None
+    events: Sequences, truth: Truth, weights: NDArray[np.float64] | None, targets: NDArray[np.float32] | None = None
 ) -> tuple[Any, ...]:
     """Return what the engine takes: values, offsets, event values, labels, weights, standardised targets."""
-    labels = events.labels if targets is None else None
-    return events.values, events.offsets, events.event_values, labels, weights, targets
+    return events.values, events.offsets, events.event_values, truth.labels(events), weights, targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,8 @@ class Prepared:
 class _Roles:
     """Which events train and which validate; the same for events in memory and streamed.
 
-    `labels` are None in a regression.  `weights` are those that count: an event of weight 0 does neither.
+    `labels` are None in a regression.  `weights` are those that count: an event of weight 0 does neither.  Where steps have
+    labels or targets, `steps` counts them (N, classes or 1), and an event whose steps are all masked does neither.
     """
 
     def __init__(
@@ -89,19 +90,35 @@ class _Roles:
         *,
         fraction: float,
         seed: int,
+        steps: NDArray[np.int64] | None = None,
     ) -> None:
         used = np.ones(len(lengths), dtype=bool) if weights is None else weights != 0
+        classes = labels is not None if steps is None else steps.shape[1] > 1
         # a regression has one group of events, without a name
-        names: tuple[str, ...] = ("",) if labels is None else class_names
+        names: tuple[str, ...] = class_names if classes else ("",)
         groups = np.zeros(len(lengths), dtype=np.int32) if labels is None else labels
-        counts = np.bincount(groups[used], minlength=len(names))
-        found = ", ".join(f"{count} {name or 'events'}" for name, count in zip(names, counts, strict=True))
+        what = "events" if steps is None else "steps"
+        if steps is not None:
+            used &= steps.any(axis=1)
+
+        def counted(events: NDArray[np.bool_]) -> NDArray[np.int64]:
+            if steps is not None:
+                return np.asarray(steps[events].sum(axis=0))
+            return np.bincount(groups[events], minlength=len(names))
+
+        counts = counted(used)
+        found = ", ".join(f"{count} {name or what}" for name, count in zip(names, counts, strict=True))
         weighted = "" if weights is None else " with a weight other than 0"
-        if labels is None and counts[0] < 2:
-            raise InputError(f"{source}: a regression needs at least 2 events{weighted}, found {found}")
-        if labels is not None and np.count_nonzero(counts) < 2:
+        if steps is not None and not counts.any():
             raise InputError(
-                f"{source}: a classifier needs events of at least two classes, found {found}{weighted}; check the label "
+                f"{source}: all {int(lengths.sum())} steps of {len(lengths)} events{weighted} are masked, so there is nothing "
+                f"to learn; give some of them a {'label of 0 or above' if classes else 'target that is a number'}"
+            )
+        if not classes and counts[0] < 2:
+            raise InputError(f"{source}: a regression needs at least 2 {what}{weighted}, found {found}")
+        if classes and np.count_nonzero(counts) < 2:
+            raise InputError(
+                f"{source}: a classifier needs {what} of at least two classes, found {found}{weighted}; check the label "
                 "and the selection"
             )
         validates = np.zeros(len(lengths), dtype=bool)
@@ -109,11 +126,11 @@ class _Roles:
         validates[used] = drawn == 1
         self.trains = used & ~validates
         self.validates = validates
-        trained = np.bincount(groups[self.trains], minlength=len(names))
+        trained = counted(self.trains)
         if np.any((trained == 0) & (counts > 0)):
             name = names[int(np.flatnonzero((trained == 0) & (counts > 0))[0])]
             raise InputError(
-                f"{source}: validation_fraction={fraction} leaves no event {f'of class {name!r} ' if name else ''}to train "
+                f"{source}: validation_fraction={fraction} leaves no {what[:-1]} {f'of class {name!r} ' if name else ''}to train "
                 f"on (found {found}); give more events or a smaller fraction"
             )
         self.longest = int(lengths[self.trains].max(initial=0))
@@ -123,55 +140,53 @@ class _Roles:
             "validation_events": int(validates.sum()),
             "weighted": weights is not None,
         } | figures
-        if labels is not None:
+        if steps is not None:  # those that are not masked
+            self.figures["training_steps"] = int(trained.sum())
+            self.figures["validation_steps"] = int(counted(validates).sum())
+        if classes:
             self.figures["class_counts"] = {name: int(n) for name, n in zip(names, trained, strict=True)}
         if weights is not None:
-            self._scale(groups, weights, names, source)
+            self._scale(groups, weights, names, source, steps)
 
     def _scale(
-        self, groups: NDArray[np.int32], weights: NDArray[np.float64], names: tuple[str, ...], source: str
+        self,
+        groups: NDArray[np.int32],
+        weights: NDArray[np.float64],
+        names: tuple[str, ...],
+        source: str,
+        steps: NDArray[np.int64] | None,
     ) -> None:
+        own = weights[self.trains]
         for index, name in enumerate(names):
-            of_class = weights[self.trains & (groups == index)]
-            if len(of_class) and of_class.sum() <= 0:
+            rows = groups[self.trains] == index if steps is None else steps[self.trains, index]  # of each event
+            total, count = float((own * rows).sum()), int(rows.sum())
+            if count and total <= 0:
                 raise InputError(
-                    f"{source}: the weights {f'of class {name!r} ' if name else ''}sum to {of_class.sum():.6g} over "
-                    f"{len(of_class)} training events, expected a sum above 0; check the weight, or train without weights "
-                    "(use_weights=False)"
+                    f"{source}: the weights {f'of class {name!r} ' if name else ''}sum to {total:.6g} over "
+                    f"{count} training {'events' if steps is None else 'steps'}, expected a sum above 0; check the weight, or "
+                    "train without weights (use_weights=False)"
                 )
+        every = np.ones(len(own), dtype=np.int64) if steps is None else steps[self.trains].sum(axis=1)
         # one event after the other, as the TMVA method sums: numpy's own sum goes in pairs and ends in other last bits
-        total = float(np.cumsum(weights[self.trains])[-1])
-        self.weight_scale = int(self.trains.sum()) / total
+        self.weight_scale = int(every.sum()) / float(np.cumsum(own * every)[-1])
 
 
-def _standardised(events: Sequences, summary: FeatureSummary) -> NDArray[np.float32] | None:
-    """Return the targets as the network sees them, (N, K); None in a classification."""
-    if not len(summary.mean) or events.targets is None:
+def _standardised(events: Sequences, summary: FeatureSummary, truth: Truth) -> NDArray[np.float32] | None:
+    """Return the targets as the network sees them, (N, K) or (S, K); None in a classification."""
+    targets = truth.targets(events)
+    if not len(summary.mean) or targets is None:
         return None
-    return np.asarray(_engine.standardise_targets(events.targets, summary.mean, summary.scale))
+    return np.asarray(_engine.standardise_targets(targets, summary.mean, summary.scale))
 
 
-def _checked_targets(summary: FeatureSummary, names: tuple[str, ...], source: str) -> FeatureSummary:
+def _checked_targets(summary: FeatureSummary, names: tuple[str, ...], source: str, truth: Truth) -> FeatureSummary:
     for name, low, high in zip(names, summary.minimum, summary.maximum, strict=False):
         if low == high:
             raise InputError(
-                f"{source}: target '{name}' is {low:g} in every event that trains, so there is nothing to learn; check its "
-                "expression and the selection"
+                f"{source}: target '{name}' is {low:g} in every {'step' if truth.every_step else 'event'} that trains, so there "
+                "is nothing to learn; check its expression and the selection"
             )
     return summary
-
-
-def _check_learnable(events: Sequences, *, regression: bool, source: str) -> None:
-    if regression and events.targets is None:
-        raise InputError(
-            f"{source}: the events have no targets, so there is nothing to learn; give targets (targets=), or use "
-            "LSTMClassifier for classes"
-        )
-    if not regression and events.labels is None:
-        hint = "; for their targets use LSTMRegressor" if events.targets is not None else ""
-        raise InputError(
-            f"{source}: the events have no labels, so there is nothing to learn; give labels (label=){hint}"
-        )
 
 
 def _probes(events: Sequences, have: Sequences | None) -> Sequences:
@@ -192,8 +207,8 @@ class MemoryEvents:
     ----------
     events : Sequences
         The events.
-    regression : bool
-        Whether targets are learnt, not labels.
+    regression, every_step : bool
+        Whether targets are learnt, not labels, and whether each step has its own.
     weights : EventWeights
         What their weights become.
     fraction, seed
@@ -201,16 +216,24 @@ class MemoryEvents:
     """
 
     def __init__(
-        self, events: Sequences, *, regression: bool, weights: EventWeights, fraction: float, seed: int
+        self,
+        events: Sequences,
+        *,
+        regression: bool,
+        weights: EventWeights,
+        fraction: float,
+        seed: int,
+        every_step: bool = False,
     ) -> None:
-        _check_learnable(events, regression=regression, source=events.source)
-        self.events, self._regression = events, regression
-        labels = None if regression else events.labels
+        self.events, self._truth = events, Truth(regression, every_step)
+        self._truth.check(events, events.source)
+        labels = None if every_step else self._truth.labels(events)
         figures: dict[str, Any] = {}
-        self._weights = weights.fit(events.weights, labels, events.class_names, events.source, figures)
+        names = self._truth.class_names(events)
+        self._weights = weights.fit(events.weights, labels, names, events.source, figures)
         self._roles = _Roles(
-            labels, self._weights, events.lengths, events.class_names, events.source, figures,
-            fraction=fraction, seed=seed,
+            labels, self._weights, events.lengths, names, events.source, figures,
+            fraction=fraction, seed=seed, steps=self._truth.counts(events),
         )  # fmt: skip
         self._targets: NDArray[np.float32] | None = None
 
@@ -219,18 +242,15 @@ class MemoryEvents:
         check()
         seen(self.events)
         roles, events = self._roles, self.events
-        fit = StandardisationFit(events.n_features, events.n_event_features, len(self._target_names))
-        fit.add(events, roles.trains)
+        names = self._truth.target_names(events)
+        fit = StandardisationFit(events.n_features, events.n_event_features, len(names))
+        fit.add(events, roles.trains, self._truth.targets(events))
         features, event_features, targets = fit.result()
-        self._targets = _standardised(events, _checked_targets(targets, self._target_names, events.source))
+        self._targets = _standardised(events, _checked_targets(targets, names, events.source, self._truth), self._truth)
         probes = _probes(events, None)
         return Prepared(
             features, event_features, targets, probes, roles.weight_scale, roles.longest, dict(roles.figures)
         )
-
-    @property
-    def _target_names(self) -> tuple[str, ...]:
-        return self.events.target_names if self._regression else ()
 
     def longest_event(self) -> tuple[int, int]:
         """Return the steps of the longest sequence of all events, and its entry."""
@@ -243,7 +263,7 @@ class MemoryEvents:
     ) -> str:
         """Run the core's training loop."""
         train, validate = np.flatnonzero(self._roles.trains), np.flatnonzero(self._roles.validates)
-        arrays = as_arrays(self.events, self._weights, self._targets)
+        arrays = as_arrays(self.events, self._truth, self._weights, self._targets)
         return str(trainer.fit_memory(arrays, train, validate, shuffle, keep_going, epoch_done, control or {}))
 
 
@@ -253,14 +273,15 @@ class StreamEvents:
     Before the first epoch the stream is gone through twice: once for labels, weights and lengths, which decide what each
     event is for, once for the standardisation and the validation part, which is then kept.  Memory: on top of the
     stream's own limit (a chunk in work and the one before), the validation part takes at most a quarter of it, the shuffle
-    buffer a quarter, twice that while it is put together; labels, weights and lengths take some 22 bytes an event.
+    buffer a quarter, twice that while it is put together; labels, weights and lengths take some 22 bytes an event, and 8 bytes a
+    class more where labels are of steps.
 
     Parameters
     ----------
     stream : SequenceStream
         The stream.
-    regression : bool
-        Whether targets are learnt, not labels.
+    regression, every_step : bool
+        Whether targets are learnt, not labels, and whether each step has its own.
     weights : EventWeights
         What event weights become.
     fraction, seed
@@ -278,14 +299,15 @@ class StreamEvents:
         fraction: float,
         seed: int,
         check: Callable[[], None],
+        every_step: bool = False,
     ) -> None:
         self.stream = stream
-        self._rule, self._regression = weights, regression
+        self._rule, self._truth = weights, Truth(regression, every_step)
         self._seed = seed
         self._shuffle = True
         self._buffer_bytes = stream.memory_limit // 4
         self._source = f"{stream.files[0]}{' and others' if len(stream.files) > 1 else ''}"
-        labels, own, lengths, sizes, nbytes = [], [], [], [], 0
+        labels, own, lengths, steps, sizes, nbytes = [], [], [], [], [], 0
         self._longest = (0, 0)
         for chunk in stream:
             check()
@@ -293,8 +315,11 @@ class StreamEvents:
             nbytes += chunk.values.nbytes
             if len(chunk) == 0:
                 continue
-            _check_learnable(chunk, regression=regression, source=self._source)
-            if chunk.labels is not None:
+            self._truth.check(chunk, self._source)
+            counts = self._truth.counts(chunk)
+            if counts is not None:
+                steps.append(counts)
+            elif chunk.labels is not None:
                 labels.append(chunk.labels)
             lengths.append(chunk.lengths)
             at = int(np.argmax(chunk.lengths))
@@ -311,12 +336,13 @@ class StreamEvents:
                 self._source, fraction, capped,
             )  # fmt: skip
             fraction = capped
-        classes = None if regression else np.concatenate(labels)
+        classes = None if regression or every_step else np.concatenate(labels)
+        names = self._truth.class_names(stream)
         figures: dict[str, Any] = {}
-        counted = weights.fit(np.concatenate(own) if own else None, classes, stream.class_names, self._source, figures)
+        counted = weights.fit(np.concatenate(own) if own else None, classes, names, self._source, figures)
         self._roles = _Roles(
-            classes, counted, np.concatenate(lengths), stream.class_names, self._source, figures,
-            fraction=fraction, seed=seed,
+            classes, counted, np.concatenate(lengths), names, self._source, figures,
+            fraction=fraction, seed=seed, steps=np.concatenate(steps) if every_step else None,
         )  # fmt: skip
         self._targets = _NO_TARGETS
         self._first = np.concatenate([[0], np.cumsum(sizes)])
@@ -325,15 +351,16 @@ class StreamEvents:
 
     def prepare(self, check: Callable[[], None], seen: Callable[[Sequences], None] = _not_looked_at) -> Prepared:
         """Fit the standardisation, keep the validation part and choose the probes; `seen` is called with each chunk."""
+        names = self._truth.target_names(self.stream)
         fit: StandardisationFit | None = None
         probes: Sequences | None = None
         validation = []
         for i, chunk in enumerate(self.stream):
             check()
             seen(chunk)
-            fit = fit or StandardisationFit(chunk.n_features, chunk.n_event_features, len(self._target_names))
+            fit = fit or StandardisationFit(chunk.n_features, chunk.n_event_features, len(names))
             part = slice(self._first[i], self._first[i + 1])
-            fit.add(chunk, self._roles.trains[part])
+            fit.add(chunk, self._roles.trains[part], self._truth.targets(chunk))
             if probes is None or len(probes) < PROBES:
                 probes = _probes(chunk, probes)
             kept = chunk[np.flatnonzero(self._roles.validates[part])]
@@ -344,18 +371,16 @@ class StreamEvents:
         self._validation = Sequences.concatenate(validation) if validation else None
         roles = self._roles
         features, event_features, targets = fit.result()
-        self._targets = _checked_targets(targets, self._target_names, self._source)
+        self._targets = _checked_targets(targets, names, self._source, self._truth)
         return Prepared(
             features, event_features, targets, probes, roles.weight_scale, roles.longest, dict(roles.figures)
         )
 
-    @property
-    def _target_names(self) -> tuple[str, ...]:
-        return self.stream.target_names if self._regression else ()
-
     def _arrays(self, events: Sequences) -> tuple[Any, ...]:
-        labels = None if self._regression else events.labels
-        return as_arrays(events, self._rule.apply(events.weights, labels), _standardised(events, self._targets))
+        # classes of steps have no factors: class_balance is refused for them
+        labels = None if self._truth.every_step else self._truth.labels(events)
+        weights = self._rule.apply(events.weights, labels)
+        return as_arrays(events, self._truth, weights, _standardised(events, self._targets, self._truth))
 
     def longest_event(self) -> tuple[int, int]:
         """Return the steps of the longest sequence of all events, and its entry."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .errors import InputError, OptionError
 from .files import check_writable_folder
 from .sequences import Sequences
+from .truth import Truth
 
 if TYPE_CHECKING:
     from .config import TrainConfig
@@ -54,7 +55,7 @@ class ScoredPart:
     Attributes
     ----------
     outputs : ndarray of float32, shape (N, C)
-        What the model gives for each class or target.
+        What the model gives for each class or target; of a model with ``every_step=True`` a row for each step that is not masked.
     truth : ndarray of int32, shape (N,), or of float32, shape (N, C)
         The true classes, or targets.
     weights : ndarray of float64, shape (N,), or None
@@ -345,6 +346,8 @@ def restrict_to_entries(
 def score_part(model: SequenceModel, events: Sequences | Iterable[Sequences]) -> ScoredPart:
     """Score labelled events; of pieces only scores, labels and weights are kept.
 
+    Of a model with ``every_step=True``, each step with a label or targets counts as one event, with the weight of its event.
+
     Parameters
     ----------
     model : LSTMClassifier or LSTMRegressor
@@ -362,16 +365,30 @@ def score_part(model: SequenceModel, events: Sequences | Iterable[Sequences]) ->
         There are no events, or they have no labels.
     """
     parts = []
+    every_step = getattr(model, "every_step", False)  # the models of a cross-validation never have it
+    truth_of = Truth(model.regression, every_step)
     for chunk in [events] if isinstance(events, Sequences) else events:
         if len(chunk) == 0:
             continue
-        truth: NDArray[Any] | None = chunk.targets if model.regression else chunk.labels
+        truth: NDArray[Any] | None = (truth_of.targets if model.regression else truth_of.labels)(chunk)
         if truth is None:
             what = "targets" if model.regression else "labels"
-            raise InputError(f"{chunk.source}: the events have no {what}, so the scores cannot be judged; give {what}")
-        parts.append((model.outputs(chunk), truth, chunk.weights))
-    if not parts:
-        raise InputError("there are no events to evaluate: the selection and the list of entries leave none")
+            of_steps = " of their steps" if every_step else ""
+            raise InputError(
+                f"{chunk.source}: the events have no {what}{of_steps}, so the scores cannot be judged; give {what}{of_steps}"
+            )
+        outputs, weights = model.outputs(chunk), chunk.weights
+        if every_step:
+            seen = np.isfinite(truth[:, 0]) if model.regression else truth >= 0
+            outputs, truth = outputs[seen], truth[seen]
+            weights = None if weights is None else np.repeat(weights, chunk.lengths)[seen]
+        parts.append((outputs, truth, weights))
+    if not sum(len(truth) for _, truth, _ in parts):
+        raise InputError(
+            "there are no events to evaluate: the selection and the list of entries leave none"
+            if not parts
+            else "there are no steps to evaluate: all are masked; give some of them a label or targets"
+        )
     outputs, truths, weights = zip(*parts, strict=True)
     return ScoredPart(
         np.concatenate(outputs),

@@ -306,6 +306,51 @@ TEST(accuracy_is_the_part_of_the_weight)
    CHECK(std::isnan(accuracy(p.data(), 2, {labels.data(), nullptr, 0})));
 }
 
+TEST(steps_that_are_not_masked_are_monitored)
+{
+   for (const std::size_t K : {1, 3})
+      for (const Monitor monitor : {Monitor::Accuracy, Monitor::Auc}) {
+         const NetworkShape shape = of_every_step(plain_shape(K));
+         Events<float> events(shape, kAll, 6, 4);
+         for (double &weight : events.weights)
+            weight = std::abs(weight) + 0.1;
+         const LabelledView<float> view = events.view();
+         TrainingOptions options = base();
+         options.epochs = 1; // whose weights are kept, and give the outputs below
+         options.monitor = monitor;
+         Trainer<float> trainer(shape, Standardisation<float>::identity(2), Standardisation<float>::identity(1), options);
+         MemorySource<float> source(view, everything(kTrain), 1, true);
+         const auto all = everything(kAll);
+         const std::vector<std::int64_t> validate(all.begin() + kTrain, all.end());
+         double found = 0;
+         TrainingWatch<float> watch;
+         watch.keep_going = [] { return true; };
+         watch.epoch_done = [&](const EpochRecord &record) { return found = record.monitored, true; };
+         trainer.fit(source, &view, validate, watch);
+
+         std::vector<float> labelled; // probabilities of the steps that have a label, event by event
+         std::vector<std::int32_t> labels;
+         std::vector<double> weights;
+         for (const std::int64_t event : validate) {
+            const std::size_t length = view.length(event), first = static_cast<std::size_t>(view.offsets[event]);
+            std::vector<float> z(length * K), p(length * shape.classes());
+            trainer.network().logits(view, &event, 1, {}, z.data());
+            probabilities(z.data(), length, K, p.data());
+            for (std::size_t t = 0; t < length; ++t)
+               if (view.labels[first + t] >= 0) {
+                  const auto row = p.begin() + static_cast<std::ptrdiff_t>(t * shape.classes());
+                  labelled.insert(labelled.end(), row, row + static_cast<std::ptrdiff_t>(shape.classes()));
+                  labels.push_back(view.labels[first + t]);
+                  weights.push_back(view.weights[event]);
+               }
+         }
+         CHECK(labels.size() > 20 && labels.size() < static_cast<std::size_t>(view.offsets[kAll] - view.offsets[kTrain]));
+         const JudgedEvents judged{labels.data(), weights.data(), labels.size()};
+         CHECK(found == (monitor == Monitor::Auc ? macro_auc(labelled.data(), shape.classes(), judged)
+                                                 : accuracy(labelled.data(), shape.classes(), judged)));
+      }
+}
+
 TEST(what_has_no_meaning_is_not_monitored)
 {
    TrainingOptions options = base();

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not CORE.is_dir(), reason="the sources are not h
 STAGES = {
     "shared": "errors files",
     "reading": (
-        "sequences recipe expressions expression_values evaluating structure root_input event_builder reading "
+        "sequences truth steps recipe expressions expression_values evaluating structure root_input event_builder reading "
         "reading_arguments streaming folds"
     ),
     "toys": "_toys testing",
@@ -68,7 +68,7 @@ MAY_IMPORT = {
 MAY_USE = {
     "_engine": {"training", "model file", "understanding", "studies", "commands"},
     "uproot": {"reading", "toys", "padded", "results"},
-    "awkward": {"reading", "toys", "padded"},
+    "awkward": {"reading", "toys", "padded", "results"},  # results: uproot writes jagged branches from its arrays
     "matplotlib": {"results"},
     "mplhep": {"results"},
     "click": {"commands"},

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmva_lstm_plugin import Sequences, load_model
+from tmva_lstm_plugin import LSTMClassifier, Sequences, load_model
 from tmva_lstm_plugin.errors import ModelFileError
 from tmva_lstm_plugin.root_finder import find_root
 
@@ -395,3 +395,16 @@ def test_silent_hides_the_line_and_not_the_reason(tmp_path, monkeypatch, log):
     with pytest.raises(Exception, match=r"InputLayout=9\|9 asks for 81 variables"):
         factory.BookMethod(loader, "LSTM", "LSTM", "InputLayout=9|9")
     file.Close()
+
+
+def test_outputs_for_every_step_have_no_place_in_tmva(tmp_path, log):
+    rng = np.random.default_rng(1)
+    events = Sequences.from_lists([rng.normal(size=(1 + n % 3, 2)) for n in range(60)])
+    model = LSTMClassifier(hidden=4, epochs=1, every_step=True).fit(events, events.values[:, 0] > 0)
+    path = tmp_path / "steps_LSTM.weights.xml"
+    model.save(path)
+    with pytest.raises(
+        ModelFileError, match="found outputs for every step, expected one answer for an event, which is all"
+    ):
+        tmva.book_reader(reader_for(names_of(path)), path)
+    assert load_model(path).predict(events).shape == (len(events.values),)

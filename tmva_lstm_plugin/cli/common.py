@@ -15,7 +15,15 @@ import click
 from ..errors import LSTMError
 from ..files import check_writable_folder, write_text
 
-__all__ = ["CommandGroup", "common_options", "echo_table", "existing_model", "exit_code_of_signal", "write_json"]
+__all__ = [
+    "CommandGroup",
+    "common_options",
+    "echo_table",
+    "existing_model",
+    "exit_code_of_signal",
+    "said_of_steps",
+    "write_json",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _DEBUG = "tmva_lstm_plugin.debug"
@@ -140,6 +148,13 @@ def echo_table(
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         click.echo((indent + "  ".join(cells)).rstrip())
+
+
+def said_of_steps(model: Any) -> str:
+    """Return the line above figures of a model with outputs for every step, and nothing for any other model."""
+    if not getattr(model, "every_step", False):
+        return ""
+    return "each step that is not masked counts as an event of its own; uncertainties take steps of one event as independent\n"
 
 
 def existing_model(path: str, files: Any = None, tree: str | None = None) -> Any:

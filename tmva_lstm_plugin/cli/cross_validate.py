@@ -10,7 +10,7 @@ import click
 
 from ..errors import OptionError
 from .common import common_options, echo_table, write_json
-from .configuration import configuration, is_toml
+from .configuration import configuration, is_toml, refuse_every_step
 from .options import SectionedCommand, config_options, given_keys
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def cross_validate_command(
       tmva-lstm apply lstm_output/folds.json events.root
     """
     config = configuration(files, config_file, given_keys(parameters, [f for f in files if not is_toml(f)]))
+    refuse_every_step(config, "a cross-validation")
     if config.input.stream:
         raise OptionError(
             "input.stream: folds pick events one by one, so they have to be in memory; set input.stream = false (--no-stream)"

@@ -41,6 +41,7 @@ def inspect(model_file: str, all_epochs: bool, json_file: str | None) -> None:
     widths = ", ".join(map(str, [*figures["lower"], figures["hidden"]]))
     directions = " in both directions" if figures["bidirectional"] else ""
     size = f"{widths} hidden units{directions}, {figures['n_parameters']} parameters"
+    size += ", outputs for every step" if figures["every_step"] else ""
     rows = [("targets" if model.regression else "classes", names), ("network", size), ("sequences", lengths)]
     echo_table(rows)
     for what in ("feature", "event feature", "target"):
@@ -73,6 +74,7 @@ def _describe(model: Any, document: Any, title: str) -> dict[str, Any]:
         "hidden": document.hidden,
         "lower": list(document.lower),
         "bidirectional": document.bidirectional,
+        "every_step": document.every_step,
         "n_parameters": len(document.parameters),
         "max_length": document.max_length,
         "longest_length": document.longest_length,
@@ -89,7 +91,7 @@ def _describe(model: Any, document: Any, title: str) -> dict[str, Any]:
 
 def _given(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is shown above already, and what was not asked for."""
-    shown = {"features", "event_features", "classes", "targets"} | (
+    shown = {"features", "event_features", "classes", "targets", "step_targets"} | (
         {"descending"} if recipe.get("order_by") is None else set()
     )
     return {key: value for key, value in recipe.items() if key not in shown and value not in (None, [])}

@@ -24,6 +24,7 @@ _SPECIAL_NAMES = {
     ("input", "features"): "--feature",
     ("input", "event_features"): "--event-feature",
     ("input", "targets"): "--target",
+    ("input", "step_targets"): "--step-target",
     ("input", "memory_limit"): "--input-memory-limit",
     ("output", "folder"): "--output",
     ("split", "seed"): "--split-seed",
@@ -31,8 +32,8 @@ _SPECIAL_NAMES = {
 }
 _NAMED = re.compile(r"\s*([^=<>!\s][^=<>!]*?)\s*=(?!=)\s*(.+)", re.DOTALL)
 # Keys that take a table in TOML: the option is given once for each line, as NAME=EXPRESSION or as an expression.
-_TABLES = {("input", name) for name in ("features", "event_features", "label", "targets")}
-_EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight", "fold_by")
+_TABLES = {("input", name) for name in ("features", "event_features", "label", "targets", "step_targets")}
+_EXPRESSIONS = ("event_selection", "element_selection", "order_by", "weight", "fold_by", "step_label")
 # The arguments of the command, and what is too much for an option.
 _FILE_ONLY = ("files", "space")
 _METAVARS = {"memory_limit": "SIZE", "max_time": "TIME", "test_events": "FILE", "folder": "FOLDER"}

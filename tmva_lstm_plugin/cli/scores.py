@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .common import common_options, echo_table, existing_model, write_json
+from .common import common_options, echo_table, existing_model, said_of_steps, write_json
 from .options import files_by_class
 
 __all__ = ["apply", "evaluate"]
@@ -65,14 +65,17 @@ def evaluate(
             f"--label: {model_file} is a regression of {', '.join(model.output_names)}; it has no classes"
         )
     if label is not None:
-        other |= {"label": label, "classes": model.output_names}
+        other |= {
+            "step_label" if getattr(model, "every_step", False) else "label": label,
+            "classes": model.output_names,
+        }
     events = stream_sequences(files_by_class(files), recipe=model.recipe, memory_limit=memory_limit, **other)
     with EntryProgress("scoring") as progress:
         chosen = watched(events, progress, events.n_entries)
         if events_file is not None:
             chosen = restrict_to_entries(chosen, events_file, events.n_entries)
         evaluation, _, scored = evaluate_parts(model, None, chosen)
-    click.echo(evaluation.table())
+    click.echo(said_of_steps(model) + evaluation.table())
     figures = evaluation.to_dict() | {"model": model_file, "files": list(files)}
     if plots_folder is not None:
         paths = draw_plots(model, plots_folder, test=scored, loss=False)

@@ -10,7 +10,7 @@ import click
 
 from ..errors import OptionError
 from .common import common_options, echo_table, exit_code_of_signal, write_json
-from .configuration import configuration, is_toml
+from .configuration import configuration, is_toml, refuse_every_step
 from .options import TRAINING, SectionedCommand, config_options, given_keys
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def search_command(files: tuple[str, ...], config_file: str | None, json_file: s
             "search.space is missing: give a TOML file with a table [search.space], such as learning_rate = "
             "{ low = 1e-4, high = 1e-2, log = true }"
         )
+    refuse_every_step(config, "a search")
     if config.input.stream:
         raise OptionError(
             "input.stream: trials go through the events, so they have to be in memory; set input.stream = false (--no-stream)"

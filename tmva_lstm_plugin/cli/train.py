@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import common_options, echo_table, exit_code_of_signal, write_json
+from .common import common_options, echo_table, exit_code_of_signal, said_of_steps, write_json
 from .configuration import configuration, is_toml
 from .options import SectionedCommand, config_options, given_keys
 
@@ -65,7 +65,7 @@ def _train(config: TrainConfig, folder: Path, resume: bool) -> tuple[str | None,
     with EntryProgress("reading") as reading:
         train_part, test_part = read_parts(config, reading)
     click.echo(f"training on {_amount(train_part)}" + (f", testing on {_amount(test_part)}" if test_part else ""))
-    kind = LSTMRegressor if config.input.targets else LSTMClassifier
+    kind = LSTMRegressor if config.input.regression else LSTMClassifier
     model: SequenceModel = kind(**config.model.model_dump())
     weights_file = folder / config.output.weights_file
     kept = _checkpoints(config, weights_file, resume)
@@ -102,7 +102,7 @@ def _train(config: TrainConfig, folder: Path, resume: bool) -> tuple[str | None,
     plotted: dict[str, Any] = {}
     if test_part is not None:
         evaluation, scored_train, scored_test = evaluate_parts(model, train_part, test_part)
-        click.echo("\n" + evaluation.table() + "\n")
+        click.echo("\n" + said_of_steps(model) + evaluation.table() + "\n")
         figures["evaluation"] = evaluation.to_dict()
         plotted = {"test": scored_test, "train": scored_train}
     if config.output.plots:

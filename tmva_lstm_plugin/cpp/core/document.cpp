@@ -115,8 +115,10 @@ void check_probes(const ModelDocument &document)
    check_size(probes.values.size(), steps * D, "probes, values", text(steps) + " steps x " + text(D) + " features");
    check_size(probes.event_values.size(), events * E, "probes, event values",
               text(events) + " events x " + text(E) + " event features");
-   check_size(probes.scores.size(), events * classes, "probes, scores",
-              text(events) + " events x " + text(classes) + (document.task == "regression" ? " targets" : " classes"));
+   const std::size_t rows = document.every_step ? steps : events;
+   check_size(probes.scores.size(), rows * classes, "probes, scores",
+              text(rows) + (document.every_step ? " steps x " : " events x ") + text(classes) +
+                 (document.task == "regression" ? " targets" : " classes"));
    check_finite(probes.values, "probes, values");
    check_finite(probes.event_values, "probes, event values");
    check_finite(probes.scores, "probes, scores");
@@ -338,7 +340,7 @@ Loss read_loss(const Place &place)
 Probes read_probes(const Place &place)
 {
    return {read_floats(place.child("Values")), read_offsets(place.child("Offsets")),
-           read_floats(place.child("EventValues")), read_floats(place.child("Scores"))};
+           read_floats(place.child("EventValues")), read_floats(place.child("Scores")), false};
 }
 
 } // namespace
@@ -496,6 +498,7 @@ ModelDocument from_node(const Node &node)
    document.longest_length = sequences.count("LongestLength");
    document.parameters = read_floats(root.child("Parameters"));
    document.probes = read_probes(root.child("Probes"));
+   document.probes.of_steps = document.every_step;
    document.recipe = detail::unescaped_tree(root.child("Recipe").node, root.path + "/Recipe");
    document.options = detail::unescaped_tree(root.child("Options").node, root.path + "/Options");
    document.training = detail::unescaped_tree(root.child("Training").node, root.path + "/Training");

@@ -49,7 +49,8 @@ struct Probes {
    std::vector<float> values;         ///< (steps, D)
    std::vector<std::int64_t> offsets; ///< (events + 1)
    std::vector<float> event_values;   ///< (events, E)
-   std::vector<float> scores;         ///< (events, classes)
+   std::vector<float> scores;         ///< (events, classes); (steps, classes) where every step has outputs
+   bool of_steps = false;             ///< whether they are of steps; follows from ModelDocument::every_step
    bool operator==(const Probes &other) const;
    bool operator!=(const Probes &other) const { return !(*this == other); }
 };

@@ -1,5 +1,6 @@
 #include "permutation.h"
 
+#include "error.h"
 #include "random.h"
 
 #include <algorithm>
@@ -11,6 +12,8 @@ inline namespace TMVA_LSTM_ABI {
 
 double mean_score_loss(const Network<float> &network, const LabelledView<float> &events, const WorkLimits &limits)
 {
+   if (network.shape().every_step)
+      throw ArgumentError("a ranking is for networks with one answer for an event; this one has outputs for every step");
    const std::size_t K = network.shape().K, classes = network.shape().classes();
    std::vector<std::int64_t> all(events.N);
    std::iota(all.begin(), all.end(), std::int64_t(0));

@@ -209,18 +209,27 @@ void Trainer<T>::validate_averaged(const LabelledView<T> &events, const std::vec
 
 namespace {
 
-/// Labels and weights of some events.
+/// Labels and weights of some events or, where every step has outputs, of their steps that have a label.
 struct Judged {
    std::vector<std::int32_t> labels;
    std::vector<double> weights;
+   std::vector<std::size_t> rows; ///< where the outputs of each are among those of all rows of these events
+   std::size_t n_rows = 0;
 
    template <class T>
-   Judged(const LabelledView<T> &events, const std::vector<std::int64_t> &use)
+   Judged(const LabelledView<T> &events, const std::vector<std::int64_t> &use, bool every_step)
    {
       for (const std::int64_t event : use) {
-         labels.push_back(events.labels[event]);
-         if (events.weights)
-            weights.push_back(events.weights[event]);
+         const std::size_t first = static_cast<std::size_t>(every_step ? events.offsets[event] : event);
+         const std::size_t count = every_step ? events.length(event) : 1;
+         for (std::size_t row = first; row < first + count; ++row, ++n_rows) {
+            if (events.labels[row] < 0)
+               continue;
+            labels.push_back(events.labels[row]);
+            rows.push_back(n_rows);
+            if (events.weights)
+               weights.push_back(events.weights[event]);
+         }
       }
    }
    JudgedEvents view() const { return {labels.data(), weights.empty() ? nullptr : weights.data(), labels.size()}; }
@@ -232,10 +241,12 @@ template <class T>
 double Trainer<T>::monitored(const LabelledView<T> &events, const std::vector<std::int64_t> &use) const
 {
    const std::size_t K = fNetwork.shape().K, classes = fNetwork.shape().classes();
-   std::vector<T> z(use.size() * K), p(use.size() * classes);
+   const Judged judged(events, use, fNetwork.shape().every_step);
+   std::vector<T> z(judged.n_rows * K), p(judged.rows.size() * classes);
    fNetwork.logits(events, use.data(), use.size(), fOptions.limits, z.data());
-   probabilities(z.data(), use.size(), K, p.data());
-   const Judged judged(events, use);
+   for (std::size_t n = 0; n < judged.rows.size(); ++n) // never to a row that is still to be moved: rows rise
+      std::copy_n(z.data() + judged.rows[n] * K, K, z.data() + n * K);
+   probabilities(z.data(), judged.rows.size(), K, p.data());
    return fOptions.monitor == Monitor::Auc ? macro_auc(p.data(), classes, judged.view()) : accuracy(p.data(), classes, judged.view());
 }
 
@@ -251,8 +262,9 @@ void Trainer<T>::check_monitor(const LabelledView<T> *validation, const std::vec
    if (!validation->labels)
       throw ArgumentError(asked + "which is of classes, and the events have none; monitor 'loss'");
    std::vector<double> sums(fNetwork.shape().classes());
-   for (const std::int64_t event : validate)
-      sums[static_cast<std::size_t>(validation->labels[event])] += validation->weights ? validation->weights[event] : 1.;
+   const Judged judged(*validation, validate, fNetwork.shape().every_step);
+   for (std::size_t n = 0; n < judged.labels.size(); ++n)
+      sums[static_cast<std::size_t>(judged.labels[n])] += validation->weights ? judged.weights[n] : 1.;
    for (std::size_t k = 0; k < sums.size(); ++k)
       if (!(sums[k] > 0))
          throw ArgumentError(asked + "but of class " + std::to_string(k) + " (from 0) the weights of the validation events sum to " +

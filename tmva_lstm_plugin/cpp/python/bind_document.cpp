@@ -128,6 +128,11 @@ std::size_t steps_of(const Probes &probes)
    return probes.offsets.empty() ? 0 : static_cast<std::size_t>(probes.offsets.back());
 }
 
+std::size_t score_rows(const Probes &probes)
+{
+   return probes.of_steps ? steps_of(probes) : events_of(probes);
+}
+
 void check_rows(const char *what, std::size_t found, std::size_t expected)
 {
    if (found != expected)
@@ -136,15 +141,15 @@ void check_rows(const char *what, std::size_t found, std::size_t expected)
 }
 
 void make_probes(Probes *self, const Input<float, 2> &values, const Input<std::int64_t, 1> &offsets,
-                 const Input<float, 2> &event_values, const Input<float, 2> &scores)
+                 const Input<float, 2> &event_values, const Input<float, 2> &scores, bool of_steps)
 {
-   Probes probes{to_vector(values), to_vector(offsets), to_vector(event_values), to_vector(scores)};
+   Probes probes{to_vector(values), to_vector(offsets), to_vector(event_values), to_vector(scores), of_steps};
    if (!probes.offsets.empty() && probes.offsets.back() < 0)
       throw tmva_lstm::ArgumentError("probes: offsets end at " + std::to_string(probes.offsets.back()) +
                                      ", expected the number of steps");
    check_rows("values", values.shape(0), steps_of(probes));
    check_rows("event_values", event_values.shape(0), events_of(probes));
-   check_rows("scores", scores.shape(0), events_of(probes));
+   check_rows("scores", scores.shape(0), score_rows(probes));
    new (self) Probes(std::move(probes));
 }
 
@@ -207,17 +212,18 @@ void bind_probes(nb::module_ &m)
 {
    nb::class_<Probes>(m, "Probes",
                       "Events with the scores they had when the model was written: `values` (S, D), `offsets` "
-                      "(N + 1,), `event_values` (N, E), `scores` (N, classes). A table without rows is given back "
-                      "as (0, 0).")
+                      "(N + 1,), `event_values` (N, E), `scores` (N, classes), or (S, classes) where every step has "
+                      "outputs. A table without rows is given back as (0, 0).")
       .def(nb::init<>())
-      .def("__init__", &make_probes, nb::arg("values"), nb::arg("offsets"), nb::arg("event_values"), nb::arg("scores"))
+      .def("__init__", &make_probes, nb::arg("values"), nb::arg("offsets"), nb::arg("event_values"), nb::arg("scores"),
+           nb::arg("of_steps") = false)
       .def_prop_ro("values", [](const Probes &self) { return to_table(self.values, steps_of(self)); }, kOwned)
       .def_prop_ro(
          "offsets", [](const Probes &self) { return to_numpy(std::vector(self.offsets), {self.offsets.size()}); },
          kOwned)
       .def_prop_ro(
          "event_values", [](const Probes &self) { return to_table(self.event_values, events_of(self)); }, kOwned)
-      .def_prop_ro("scores", [](const Probes &self) { return to_table(self.scores, events_of(self)); }, kOwned)
+      .def_prop_ro("scores", [](const Probes &self) { return to_table(self.scores, score_rows(self)); }, kOwned)
       .def(nb::self == nb::self)
       .def("__len__", &events_of);
 }

@@ -48,6 +48,13 @@ std::vector<std::int64_t> to_vector(const Input<std::int64_t, 1> &array)
    return {array.data(), array.data() + array.shape(0)};
 }
 
+/// Rows of the outputs of all events: one an event or, where every step has outputs, one a step.
+template <class T>
+std::size_t output_rows(const NetworkShape &shape, const LabelledView<T> &view)
+{
+   return shape.every_step ? static_cast<std::size_t>(view.offsets[view.N] - view.offsets[0]) : view.N;
+}
+
 template <class T>
 LabelledView<T> checked(const EventArrays<T> &arrays, const NetworkShape &shape, bool labelled)
 {
@@ -63,6 +70,12 @@ LabelledView<T> checked(const EventArrays<T> &arrays, const NetworkShape &shape,
    if (arrays.targets && arrays.targets->shape(1) != shape.K)
       throw ArgumentError("the events have " + std::to_string(arrays.targets->shape(1)) + " targets, the network has " +
                           std::to_string(shape.K) + " outputs");
+   // what is behind a shorter array would be read without anybody noticing
+   const std::size_t rows = output_rows(shape, view);
+   if (arrays.labels && arrays.labels->shape(0) != rows)
+      throw ArgumentError("there are " + std::to_string(arrays.labels->shape(0)) + " labels, expected " + std::to_string(rows));
+   if (arrays.targets && arrays.targets->shape(0) != rows)
+      throw ArgumentError("there are " + std::to_string(arrays.targets->shape(0)) + " rows of targets, expected " + std::to_string(rows));
    return view;
 }
 
@@ -236,7 +249,7 @@ TrainingOptions take_training(OptionReader &reader)
    return o;
 }
 
-/// (N, K) of all events.
+/// (output_rows(), K) of all events.
 template <class T>
 void raw_outputs(Trainer<T> &trainer, const LabelledView<T> &view, std::size_t n_threads, T *out)
 {
@@ -362,24 +375,24 @@ void bind_trainer(nb::module_ &m, const char *class_name)
             const EventArrays<T> events(arrays);
             const LabelledView<T> view = checked(events, self.network().shape(), false);
             const NetworkShape shape = self.network().shape();
-            std::vector<T> result(view.N * shape.classes());
+            const std::size_t rows = output_rows(shape, view);
+            std::vector<T> result(rows * shape.classes());
             {
                const nb::gil_scoped_release released;
-               std::vector<T> logits(view.N * shape.K);
+               std::vector<T> logits(rows * shape.K);
                raw_outputs(self, view, n_threads, logits.data());
-               probabilities(logits.data(), view.N, shape.K, result.data());
+               probabilities(logits.data(), rows, shape.K, result.data());
             }
-            return to_numpy(std::move(result), {view.N, shape.classes()});
+            return to_numpy(std::move(result), {rows, shape.classes()});
          },
-         "events"_a, "n_threads"_a, "Class probabilities (N, classes).")
+         "events"_a, "n_threads"_a, "Class probabilities (N, classes); (steps, classes) where every step has outputs.")
       .def(
          "raw_outputs",
          [](Self &self, nb::tuple arrays, std::size_t n_threads) {
             const EventArrays<T> events(arrays);
             const LabelledView<T> view = checked(events, self.network().shape(), false);
             const std::size_t K = self.network().shape().K;
-            const std::size_t rows =
-               self.network().shape().every_step ? static_cast<std::size_t>(view.offsets[view.N] - view.offsets[0]) : view.N;
+            const std::size_t rows = output_rows(self.network().shape(), view);
             std::vector<T> result(rows * K);
             {
                const nb::gil_scoped_release released;

@@ -191,7 +191,7 @@ void Reader::read_layout()
    const bool pools = fBooking.network.pooling != Pooling::Last;
    if (fReturnsSequence && !fReshaped && !pools)
       complain("Layout: the " + fCellName + " returns all steps (its sixth number is 1), so RESHAPE|FLAT has to follow; or let it return "
-               "the last step: LSTM|H|D|T|0|0");
+               "the last step: LSTM|H|D|T|0|0. Outputs for every step are for Python (every_step), for TMVA has one label an event");
    if (!fReturnsSequence && fReshaped)
       note("Layout: the " + fCellName + " returns its last step, so RESHAPE|FLAT changes nothing");
    if (!fReturnsSequence && pools)
