@@ -33,7 +33,10 @@ def declared():
     """The method's own booking options with their defaults, as its source declares them."""
     found = re.findall(r'DeclareOptionRef\(f\w+ = ([^,]+), "(\w+)"', source("MethodLSTM.cxx"))
     assert len(found) > 10
-    return {name: default.strip('"').rstrip(".").replace("kTRUE", "true").replace("kFALSE", "false") for default, name in found}
+    return {
+        name: default.strip('"').rstrip(".").replace("kTRUE", "true").replace("kFALSE", "false")
+        for default, name in found
+    }
 
 
 def every_method():
