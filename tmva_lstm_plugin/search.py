@@ -420,8 +420,8 @@ def _check(
     for name in ("loss", "huber_delta"):
         if regression and judge_by == "loss" and name in space:
             wrong.append(
-                f"judge_by is 'loss' and the space has {name}, so the losses of trials cannot be compared; set judge_by = 'rms' or "
-                "'mae'"
+                f"judge_by is 'loss' and the space has {name}, so the losses of trials cannot be compared; set judge_by = "
+                "'rms' or 'mae'"
             )
     if wrong:
         raise OptionError("search: " + "; ".join(wrong))
