@@ -429,6 +429,10 @@ def _contradictions(merged: Mapping[str, Any], where: Any) -> Iterator[str]:
         *task_contradictions(model, regression=regression),
     ):
         yield f"{where('model', name)}: {text}"
+    judge_by = given("search").get("judge_by")
+    if judge_by in (("auc", "accuracy") if regression else ("rms", "mae")):
+        known = "'rms', 'mae' or 'loss' for targets" if regression else "'auc', 'accuracy' or 'loss' for classes"
+        yield f"{where('search', 'judge_by')}: found {judge_by!r}, expected {known}"
     both = [name for name in _file_names(split.get("test_files")) if name in _file_names(reading.get("files"))]
     if both:
         yield f"{where('split', 'test_files')}: {_shown(both[0])} is among input.files; test on other files"

@@ -47,8 +47,10 @@ class SearchConfig(Section):
     least_epochs: int = key(
         1, "Halving: epochs before the first decision, at least.", "a whole number, at least 1", ge=1, lt=2**31
     )
-    judge_by: Literal["auc", "accuracy", "loss"] = key(
-        "auc", "The figure that counts, with the event weights if there are any.", "'auc', 'accuracy' or 'loss'"
+    judge_by: Literal["auc", "accuracy", "loss", "rms", "mae"] | None = key(
+        None,
+        "The figure that counts, with the event weights if there are any; by default auc for classes, rms for targets.",
+        "'auc', 'accuracy' or 'loss' for classes, 'rms', 'mae' or 'loss' for targets",
     )
     judged_fraction: float = key(
         0.25, "Part of the training events that judges the trials.", "a number between 0 and 1", gt=0, lt=1

@@ -24,10 +24,11 @@ from .explained import (
     StepActivations,
     StepGradients,
 )
+from .regressor import LSTMRegressor
 from .sequences import Sequences
 
 if TYPE_CHECKING:
-    from .classifier import LSTMClassifier
+    from .sequence_model import SequenceModel
 
 __all__ = [
     "Quantity",
@@ -38,15 +39,15 @@ __all__ = [
     "permutation_ranking",
 ]
 
-Quantity = Literal["logit", "probability", "loss"]
+Quantity = Literal["logit", "probability", "loss", "estimate"]
 
 
-def gate_activations(model: LSTMClassifier, events: Sequences) -> StepActivations:
+def gate_activations(model: SequenceModel, events: Sequences) -> StepActivations:
     """Return the activations of all gates and states, step by step.
 
     Parameters
     ----------
-    model : LSTMClassifier
+    model : LSTMClassifier or LSTMRegressor
         A trained model.
     events : Sequences
         Events with the features it was trained on.  The result takes ``4 * (G + 2) * H`` bytes a step and layer;
@@ -74,7 +75,7 @@ def gate_activations(model: LSTMClassifier, events: Sequences) -> StepActivation
 
 
 def gate_gradients(
-    model: LSTMClassifier, events: Sequences, output: str | int | None = None, *, of: Quantity = "logit"
+    model: SequenceModel, events: Sequences, output: str | int | None = None, *, of: Quantity | None = None
 ) -> StepGradients:
     """Return the gradient of one number of each event with respect to all gates and states, step by step.
 
@@ -83,11 +84,12 @@ def gate_gradients(
     model, events
         As in :func:`gate_activations`.
     output : str or int, optional
-        The class that is looked at, by name or position.  By default the signal of two classes, and of more the
-        class that the model gives each event.
-    of : {"logit", "probability", "loss"}
-        What is differentiated: the class's logit (of two classes that of class 0 is the negative of class 1's), its
-        probability, or the event's loss without its weight, which needs labels and no `output`.
+        The class or target that is looked at, by name or position.  By default the signal of two classes, of more the
+        class that the model gives each event, and the target of a regression that has one.
+    of : {"logit", "probability", "estimate", "loss"}, optional
+        What is differentiated.  Of classes the class's logit (the default; of two classes that of class 0 is the negative of
+        class 1's) or its probability; of a regression the estimate of the target, in its units; of either the event's loss
+        without its weight, as it is trained, which needs labels or targets and no `output`.
 
     Returns
     -------
@@ -96,9 +98,9 @@ def gate_gradients(
     Raises
     ------
     OptionError
-        There is no such output.
+        There is no such output, or several targets and none is chosen.
     InputError, LSTMError, MemoryLimitError
-        As :func:`gate_activations`; no labels for the loss.
+        As :func:`gate_activations`; no labels or targets for the loss.
     """
     asked = _ask(model, events, output, of)
     found = _explain(model, events, asked, {"dgates", "dh_total", "dc_total"})
@@ -106,11 +108,11 @@ def gate_gradients(
         LayerGradients(*facts, gates=each["dgates"], hidden=each["dh_total"], cell=each.get("dc_total"))
         for facts, each in zip(_layers(model), found["layers"], strict=True)
     )
-    return StepGradients(asked.name, events.offsets, found["value"], layers)
+    return StepGradients(asked.name, events.offsets, asked.in_units(found["value"]), layers)
 
 
 def input_gradients(
-    model: LSTMClassifier, events: Sequences, output: str | int | None = None, *, of: Quantity = "logit"
+    model: SequenceModel, events: Sequences, output: str | int | None = None, *, of: Quantity | None = None
 ) -> FeatureGradients:
     """Return the gradient of one number of each event with respect to every feature of every step, and every event feature.
 
@@ -134,7 +136,7 @@ def input_gradients(
     return FeatureGradients(
         asked.name,
         events.offsets,
-        found["value"],
+        asked.in_units(found["value"]),
         events.feature_names,
         events.event_feature_names,
         standardised=found["dfeatures"],
@@ -145,11 +147,11 @@ def input_gradients(
 
 
 def integrated_gradients(
-    model: LSTMClassifier,
+    model: SequenceModel,
     events: Sequences,
     output: str | int | None = None,
     *,
-    of: Quantity = "logit",
+    of: Quantity | None = None,
     baseline: Literal["mean", "zero"] | Mapping[str, float] | ArrayLike = "mean",
     steps: int = 50,
 ) -> IntegratedGradients:
@@ -206,34 +208,38 @@ def integrated_gradients(
     attributions, event_attributions = total * inverse * distance, event_total * event_inverse * event_distance
     values, baseline_values = at(1, set())["value"], at(0, set())["value"]
     sums = _sum_of_events(attributions.sum(axis=1), events.offsets) + event_attributions.sum(axis=1)
+    # of a target far from 0 the change is known better than either end of it, which are in single precision
+    change = asked.scale * (values.astype(np.float64) - baseline_values)
     return IntegratedGradients(
         asked.name,
         events.offsets,
-        values,
+        asked.in_units(values),
         events.feature_names,
         events.event_feature_names,
         attributions,
         event_attributions,
         baseline=start[:D],
         event_baseline=start[D:],
-        baseline_values=baseline_values,
-        residuals=sums - (values.astype(np.float64) - baseline_values),
+        baseline_values=asked.in_units(baseline_values),
+        changes=change,
+        residuals=sums - change,
     )
 
 
 def permutation_ranking(
-    model: LSTMClassifier, events: Sequences, repeats: int = 5, seed: int = 1, *, ranked_steps: int | None = None
+    model: SequenceModel, events: Sequences, repeats: int = 5, seed: int = 1, *, ranked_steps: int | None = None
 ) -> PermutationRanking:
     """Rank features and steps by how much the mean loss grows when they are taken from other events (L. Breiman, 2001).
 
     A feature is permuted among all steps of all events, a step (all its features) among the events that have one.
-    The loss is the cross entropy of the event's class, weighted with the event weights.  The same definition is
-    behind TMVA's ``CreateRanking``.
+    The loss is the cross entropy of the event's class, or the squared deviation of the standardised targets (the mean over
+    targets), weighted with the event weights, whatever loss was trained.  The same definition is behind TMVA's
+    ``CreateRanking``.
 
     Parameters
     ----------
     model, events
-        As in :func:`gate_activations`; the events have labels.
+        As in :func:`gate_activations`; the events have labels, or targets.
     repeats : int
         Permutations of each.
     seed : int
@@ -250,7 +256,7 @@ def permutation_ranking(
     OptionError
         `repeats` is below 1, or `seed` or `ranked_steps` below 0.
     InputError, LSTMError
-        As :func:`gate_activations`; no events, or none with a label.
+        As :func:`gate_activations`; no events, or no labels or targets.
     """
     longest = int(events.lengths.max(initial=0))
     n_steps = longest if ranked_steps is None else ranked_steps
@@ -259,11 +265,11 @@ def permutation_ranking(
             f"permutation_ranking: repeats is {repeats}, seed {seed} and ranked_steps {n_steps}; expected at least 1, 0 and 0"
         )
     _check(model, events)
-    _need_labels(events)
+    _need_truth(model, events)
     if len(events) == 0:
         raise InputError(f"{events.source}: there are no events to rank with")
     reference, increases = _engine.permutation_importance(
-        model._trainer, *_arrays(events), n_steps, seed, repeats, model._threads()
+        model._trainer, *_arrays(model, events), n_steps, seed, repeats, model._threads()
     )
     steps = [f"step {t}" for t in range(n_steps)]
     kinds = ["feature"] * len(events.feature_names) + ["event feature"] * len(events.event_feature_names)
@@ -280,28 +286,48 @@ def permutation_ranking(
 
 @dataclass(frozen=True)
 class _Asked:
-    """A number of each event: the engine's name for it, the output of each event, and what it is called."""
+    """A number of each event: the engine's name for it, the output of each event, and what it is called.
+
+    Of a target it is the engine's number, times `scale`, plus `mean`; all gradients are times `scale`.
+    """
 
     quantity: str
     which: NDArray[np.int32] | None
     name: str
+    mean: np.float32 = np.float32(0)
+    scale: np.float32 = np.float32(1)
+
+    def in_units(self, values: Floats) -> Floats:
+        """Return what the engine's numbers are in units of the target: as the model's own estimates, to the bit."""
+        if not self.name.startswith("estimate"):
+            return values
+        columns = np.ascontiguousarray(values[:, None])
+        return np.asarray(_engine.restore_targets(columns, np.array([self.mean]), np.array([self.scale])))[:, 0]
 
 
-def _ask(model: LSTMClassifier, events: Sequences, output: str | int | None, of: str) -> _Asked:
-    if of not in ("logit", "probability", "loss"):
-        raise OptionError(f"of is '{of}', expected 'logit', 'probability' or 'loss'")
+def _ask(model: SequenceModel, events: Sequences, output: str | int | None, of: str | None) -> _Asked:
+    known = ("estimate", "loss") if model.regression else ("logit", "probability", "loss")
+    of = known[0] if of is None else of
+    if of not in known:
+        task = "a regression" if model.regression else "classes"
+        raise OptionError(f"of is '{of}', for {task} expected {', '.join(map(repr, known[:-1]))} or 'loss'")
     _check(model, events)
     if of == "loss":
         if output is not None:
             raise OptionError(
                 f"output is {output!r} with of='loss'; the loss is of all outputs at once, leave output out"
             )
-        _need_labels(events)
+        _need_truth(model, events)
         return _Asked("loss", None, "loss")
     names = model.output_names
+    if output is None and model.regression and len(names) > 1:
+        raise OptionError(
+            f"the model estimates {', '.join(names)}; say which of them is looked at, such as output={names[0]!r}"
+        )
     if output is None:
         if len(names) > 2:
-            return _Asked(of, np.asarray(model.predict(events), np.int32), f"{of} of each event's most probable class")
+            best = np.argmax(model.outputs(events), axis=1).astype(np.int32)
+            return _Asked(of, best, f"{of} of each event's most probable class")
         output = len(names) - 1
     if isinstance(output, str):
         if output not in names:
@@ -309,17 +335,18 @@ def _ask(model: LSTMClassifier, events: Sequences, output: str | int | None, of:
         output = names.index(output)
     if not 0 <= output < len(names):
         raise OptionError(f"there is no output {output}; there are {len(names)}: {', '.join(names)}")
-    return _Asked(of, np.full(len(events), output, np.int32), f"{of} of {names[output]}")
+    name = f"{of} of {names[output]}"
+    if isinstance(model, LSTMRegressor):
+        mean, scale = (numbers[output] for numbers in model._target_scale)
+        # the engine takes a network with one output for one of two classes, and its output for the logit of the second
+        place = 1 if len(names) == 1 else output
+        return _Asked("logit", np.full(len(events), place, np.int32), name, mean, scale)
+    return _Asked(of, np.full(len(events), output, np.int32), name)
 
 
-def _check(model: LSTMClassifier, events: Sequences) -> None:
+def _check(model: SequenceModel, events: Sequences) -> None:
     if model._trainer is None:
         raise LSTMError("the model is not trained yet; call fit, or read one with load_model")
-    if model.regression:
-        raise InputError(
-            f"found a regression of {', '.join(model.output_names)}, expected a classifier; a regression cannot be looked "
-            "into yet"
-        )
     if not isinstance(events, Sequences):
         raise InputError(
             f"found {type(events).__name__}, expected Sequences (from read_sequences, Sequences.from_arrays or "
@@ -328,40 +355,64 @@ def _check(model: LSTMClassifier, events: Sequences) -> None:
     model._check_features(events)
 
 
-def _need_labels(events: Sequences) -> None:
-    if events.labels is None:
-        raise InputError(f"{events.source}: the events have no labels, which a loss needs; read them with label=...")
+def _need_truth(model: SequenceModel, events: Sequences) -> None:
+    if not model.regression:
+        if events.labels is None:
+            raise InputError(
+                f"{events.source}: the events have no labels, which a loss needs; read them with label=..."
+            )
+        return
+    if events.targets is None:
+        raise InputError(f"{events.source}: the events have no targets, which a loss needs; read them with targets=...")
+    if tuple(events.target_names) != model.output_names:
+        raise InputError(
+            f"{events.source}: the events have the targets {', '.join(events.target_names)}, the model was trained on "
+            f"{', '.join(model.output_names)}; read those"
+        )
 
 
-def _arrays(events: Sequences) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """Return the events as the engine takes them: values, offsets, event values, labels, weights, targets."""
-    return events.values, events.offsets, events.event_values, events.labels, events.weights, None
+def _arrays(model: SequenceModel, events: Sequences) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Return the events as the engine takes them: values, offsets, event values, labels, weights, standardised targets."""
+    labels, targets = events.labels, None
+    if isinstance(model, LSTMRegressor):
+        labels = None
+        if events.targets is not None and events.target_names == model.output_names:
+            targets = _engine.standardise_targets(events.targets, *model._target_scale)
+    return events.values, events.offsets, events.event_values, labels, events.weights, targets
 
 
 def _explain(
-    model: LSTMClassifier,
+    model: SequenceModel,
     events: Sequences,
     asked: _Asked,
     wanted: set[str],
     moved: tuple[Floats, Floats] | None = None,
 ) -> dict[str, Any]:
-    """Ask the engine; `moved`: other values of features and event features."""
+    """Ask the engine; `moved`: other values of features and event features.
+
+    All gradients are in units of the target, where one is asked for; the value is the engine's, see `_Asked.in_units`.
+    """
     _check(model, events)
-    values, offsets, event_values, labels, _, targets = _arrays(events)
+    values, offsets, event_values, labels, _, targets = _arrays(model, events)
     if moved is not None:
         values, event_values = moved[0], None if event_values is None else moved[1]
-    given = (values, offsets, event_values, labels if asked.quantity == "loss" else None, None, targets)
+    truth = (labels, None, targets) if asked.quantity == "loss" else (None, None, None)
+    given: tuple[Any, Any, Any, Any, Any, Any] = (values, offsets, event_values, *truth)
     found: dict[str, Any] = _engine.explain(
         model._trainer, *given, asked.quantity, asked.which, wanted, model._threads()
     )
+    if asked.scale != 1:
+        for arrays in (found, *found["layers"]):
+            for name in arrays.keys() & {"dfeatures", "devent", "dgates", "dh_total", "dc_total"}:
+                arrays[name] *= asked.scale
     return found
 
 
-def _layers(model: LSTMClassifier) -> list[tuple[str, bool, tuple[str, ...]]]:
+def _layers(model: SequenceModel) -> list[tuple[str, bool, tuple[str, ...]]]:
     return [(name, backward, tuple(gates)) for name, backward, _, gates, _ in _engine.recurrent_layers(model._trainer)]
 
 
-def _baseline(model: LSTMClassifier, events: Sequences, baseline: Any) -> NDArray[np.float64]:
+def _baseline(model: SequenceModel, events: Sequences, baseline: Any) -> NDArray[np.float64]:
     """Return D + E numbers in units of the features."""
     names = (*events.feature_names, *events.event_feature_names)
     mean, _, event_mean, _ = _engine.feature_scales(model._trainer)

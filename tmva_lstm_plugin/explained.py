@@ -92,7 +92,7 @@ class StepGradients:
     Attributes
     ----------
     quantity : str
-        What was differentiated, such as ``logit of DIS``.
+        What was differentiated, such as ``logit of DIS``, or ``estimate of E``, in units of the target.
     offsets : ndarray of int64, shape (N + 1,)
     values : ndarray of float32, shape (N,)
         That number.
@@ -147,8 +147,10 @@ class IntegratedGradients:
         In units of the features; `event_baseline`, shape (E,), likewise.
     baseline_values : ndarray of float32, shape (N,)
         The number of an event as long as this one, all of whose steps are the baseline.
+    changes : ndarray of float64, shape (N,)
+        ``values - baseline_values``, taken before a target's mean is added, which would cost digits.
     residuals : ndarray of float64, shape (N,)
-        Completeness: the sum of an event's attributions minus ``values - baseline_values``.  0 but for the error of the integral.
+        Completeness: the sum of an event's attributions minus `changes`.  0 but for the error of the integral.
     """
 
     quantity: str
@@ -161,12 +163,13 @@ class IntegratedGradients:
     baseline: NDArray[np.float64]
     event_baseline: NDArray[np.float64]
     baseline_values: Floats
+    changes: NDArray[np.float64]
     residuals: NDArray[np.float64]
 
     @property
     def largest_residual(self) -> float:
         """The largest residual of an event, in units of the largest change from the baseline."""
-        change = np.abs(self.values.astype(np.float64) - self.baseline_values).max(initial=0)
+        change = np.abs(self.changes).max(initial=0)
         return float(np.abs(self.residuals).max(initial=0) / change) if change > 0 else 0.0
 
     def shares(self) -> dict[str, float]:
@@ -184,7 +187,7 @@ class PermutationRanking:
     Attributes
     ----------
     reference : float
-        Mean loss of the events as they are.
+        Mean loss of the events as they are; of a regression the squared deviation of standardised targets.
     names : tuple of str
         The features, the event features, and ``step 0``, ``step 1``, ...
     kinds : tuple of str

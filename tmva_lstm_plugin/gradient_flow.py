@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .explain import Quantity, gate_gradients
 
 if TYPE_CHECKING:
-    from .classifier import LSTMClassifier
+    from .sequence_model import SequenceModel
     from .sequences import Sequences
 
 __all__ = ["QUANTILES", "Flow", "GradientFlow", "LayerFlow", "gradient_flow"]
@@ -74,7 +74,7 @@ class GradientFlow:
 
 
 def gradient_flow(
-    model: LSTMClassifier, events: Sequences, output: str | int | None = None, *, of: Quantity = "loss"
+    model: SequenceModel, events: Sequences, output: str | int | None = None, *, of: Quantity = "loss"
 ) -> GradientFlow:
     """Follow the gradient back in time: its norm at h, c and each gate, against the steps it has gone back.
 

@@ -14,12 +14,12 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _engine
-from .classifier import LSTMClassifier, load_model
+from .classifier import load_model
 from .errors import InputError, LSTMError, OptionError
 from .files import check_writable_folder, write_text
 from .fitting import HOW_IT_IS_RUN
@@ -29,7 +29,10 @@ from .search_space import draw_trials, parse_space
 from .search_trials import TrialResult, fingerprint, model_path, read_result, run_trial, store_events
 from .search_workers import Task, Workers, share
 from .sequences import Sequences
-from .study_figures import FIGURES
+from .study_figures import FIGURES, check_one_answer, figure_names, target_spreads
+
+if TYPE_CHECKING:
+    from .sequence_model import SequenceModel
 
 __all__ = ["METHODS", "Rung", "SearchResult", "default_workers", "halving", "search"]
 
@@ -112,6 +115,8 @@ class SearchResult:
         ``"SIGINT"`` or ``"SIGTERM"`` where one ended the search before its time.
     n_planned : int
         Trials that were asked for; a space may have fewer.
+    regression : bool
+        Whether targets were learnt, not classes.
     """
 
     trials: tuple[TrialResult, ...]
@@ -120,13 +125,14 @@ class SearchResult:
     options: dict[int, dict[str, Any]]
     stopped_by: str | None
     n_planned: int
+    regression: bool = False
 
     @property
     def best(self) -> TrialResult | None:
         """The best trial; None where none came to a figure."""
         return self.trials[0] if self.trials and self.trials[0].figures else None
 
-    def best_model(self, *, n_threads: int | None = None) -> LSTMClassifier:
+    def best_model(self, *, n_threads: int | None = None) -> SequenceModel:
         """Read the model of the best trial.
 
         Raises
@@ -137,14 +143,17 @@ class SearchResult:
         if self.best is None:
             errors = [t.error for t in self.trials if t.error]
             raise LSTMError("the search has no best trial" + (f"; the first one failed: {errors[0]}" if errors else ""))
-        return load_model(model_path(self.folder, self.best.trial, self.best.epochs), n_threads=n_threads)
+        path = model_path(self.folder, self.best.trial, self.best.epochs)
+        model: SequenceModel = load_model(path, n_threads=n_threads)
+        return model
 
     def rows(self) -> list[list[str]]:
         """Return the table as cells, its header first."""
         names = sorted({name for t in self.trials for name in t.options})
-        rows = [["trial", "epochs", *FIGURES, *names]]
+        columns = figure_names(regression=self.regression)
+        rows = [["trial", "epochs", *columns, *names]]
         for t in self.trials:
-            figures = [f"{t.figures[name]:.4f}" if t.figures else "failed" for name in FIGURES]
+            figures = [f"{t.figures[name]:.4f}" if t.figures else "failed" for name in columns]
             rows.append([str(t.trial), str(t.epochs), *figures, *(_shown(t.options[name]) for name in names)])
         return rows
 
@@ -195,7 +204,7 @@ def _plain(value: Any) -> str:
 
 
 def search(
-    model: LSTMClassifier,
+    model: SequenceModel,
     space: Mapping[str, Any],
     data: Sequences,
     folder: str | os.PathLike[str],
@@ -204,7 +213,7 @@ def search(
     method: str = "random",
     reduction: int = 3,
     least_epochs: int = 1,
-    judge_by: str = "auc",
+    judge_by: str | None = None,
     judged: Sequences | float = 0.25,
     seed: int = 1,
     workers: int | None = None,
@@ -219,14 +228,14 @@ def search(
 
     Parameters
     ----------
-    model : LSTMClassifier
+    model : LSTMClassifier or LSTMRegressor
         The options that are not searched for; it is not trained itself.  Time limit and checkpoints of a single training are left
         out; `n_threads` is the number of processors of the whole
         search, all by default.
     space : mapping of str to list or mapping
         See :func:`tmva_lstm_plugin.search_space.parse_space`.
     data : Sequences
-        Labelled events.
+        Events with labels, or targets.
     folder : path
         Where trials are kept.
     trials : int
@@ -235,8 +244,10 @@ def search(
         Train all to the end, or by successive halving.
     reduction, least_epochs : int
         Of successive halving, see :func:`halving`.
-    judge_by : {"auc", "accuracy", "loss"}
-        The figure that counts, with the event weights where there are any.
+    judge_by : str, optional
+        The figure that counts, with the event weights where there are any: of classes ``"auc"`` (the default), ``"accuracy"`` or
+        ``"loss"``; of targets ``"rms"`` (the default) or ``"mae"``, the root mean square and the mean absolute deviation in
+        standard deviations of a target, or ``"loss"``, which only trials with the same loss can be compared by.
     judged : Sequences or float
         The events by which trials are judged; or the part of `data`, drawn at random, that is taken from it for that.  It
         says nothing unbiased of the best trial: keep other events for that.
@@ -256,15 +267,18 @@ def search(
     OptionError
         A space or numbers that make no sense, or a folder that has another search.
     InputError
-        Events without labels, or a part without events of some class.
+        Events without labels or targets, or a part without events of some class.
     LSTMError
         A worker died.
     """
     parsed = parse_space(space)
-    _check_numbers(trials, method, reduction, least_epochs, judge_by, seed, workers)
-    events = _parts(data, judged, seed)
+    check_one_answer(model.every_step or "every_step" in parsed, "a search")
+    judge_by = judge_by or ("rms" if model.regression else "auc")
+    numbers = (trials, method, reduction, least_epochs, judge_by, seed, workers)
+    _check(*numbers, parsed, regression=model.regression)
+    events = _parts(data, judged, seed, regression=model.regression)
     fixed = {k: v for k, v in model.get_params().items() if k not in HOW_IT_IS_RUN or k == "memory_limit"}
-    drawn = [json.loads(_plain(options)) for options in draw_trials(parsed, fixed, trials, seed)]
+    drawn = [json.loads(_plain(options)) for options in draw_trials(parsed, fixed, trials, seed, model.regression)]
     target = check_writable_folder(folder, purpose="the trials of the search")
     identity = {
         "space": {name: spec.to_plain() for name, spec in parsed.items()},
@@ -273,6 +287,9 @@ def search(
         "events": fingerprint(events[0]),
         "judged events": fingerprint(events[1]),
     }
+    if model.regression:
+        identity["task"] = model.task
+    kind = type(model)
     _claim(target, identity)
     for left in target.glob(".*.part*"):  # what a killed process was writing
         left.unlink(missing_ok=True)
@@ -284,7 +301,7 @@ def search(
     latest: dict[int, TrialResult] = {}
     reached: dict[int, int] = {}
     alive = list(range(len(drawn)))
-    with StopRequest() as stop, _Runner(target, events, searched, share(processors, count), stop) as runner:
+    with StopRequest() as stop, _Runner(target, events, searched, share(processors, count), stop, kind) as runner:
         for number, rung in enumerate(rungs):
             alive = _ranked(alive, latest, judge_by)[: rung.trials]
             tasks: list[Task] = [(t, rung.epochs(whole[t], least_epochs), drawn[t]) for t in sorted(alive)]
@@ -310,6 +327,7 @@ def search(
         options=dict(enumerate(drawn)),
         stopped_by=runner.stopped_by,
         n_planned=trials,
+        regression=model.regression,
     )
 
 
@@ -323,7 +341,9 @@ class _Runner:
         searched: tuple[str, ...],
         threads: Sequence[int],
         stop: StopRequest,
+        kind: type[SequenceModel],
     ) -> None:
+        self._kind = kind
         self._folder, self._events, self._searched, self._threads = folder, events, searched, threads
         self._stop = stop
         self._workers: Workers | None = None
@@ -345,7 +365,9 @@ class _Runner:
             if self._workers is None:
                 for name, events in zip(("train", "judged"), self._events, strict=True):
                     store_events(self._folder / "events", name, events)
-                self._workers = Workers(self._folder, self._folder / "events", self._searched, self._threads)
+                self._workers = Workers(
+                    self._folder, self._folder / "events", self._searched, self._threads, self._kind.regression
+                )
             yield from self._workers.run(tasks, lambda: self._stop.signal_name is not None)
             self.stopped_by = self._stop.signal_name
 
@@ -354,7 +376,9 @@ class _Runner:
             self.stopped_by = self._stop.signal_name
             if self.stopped_by is not None:
                 return
-            result = run_trial(self._folder, self._events, trial, epochs, options, self._searched, self._threads[0])
+            result = run_trial(
+                self._folder, self._events, trial, epochs, options, self._searched, self._threads[0], self._kind
+            )
             if isinstance(result, str):
                 self.stopped_by = result
                 return
@@ -372,25 +396,44 @@ def _ranked(alive: Sequence[int], latest: Mapping[int, TrialResult], judge_by: s
     return sorted(alive, key=lambda t: (_badness(latest[t], judge_by) if t in latest else 0.0, t))
 
 
-def _check_numbers(
-    trials: int, method: str, reduction: int, least_epochs: int, judge_by: str, seed: int, workers: int | None
+def _check(
+    trials: int,
+    method: str,
+    reduction: int,
+    least_epochs: int,
+    judge_by: str,
+    seed: int,
+    workers: int | None,
+    space: Mapping[str, Any],
+    *,
+    regression: bool,
 ) -> None:
     wrong = []
     numbers = (("trials", trials, 1), ("reduction", reduction, 2), ("least_epochs", least_epochs, 1), ("seed", seed, 0))
     for name, value, least in (*numbers, ("workers", 1 if workers is None else workers, 1)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value < 2**31:
             wrong.append(f"{name} is {value!r}, expected a whole number of at least {least}")
-    for name, word, words in (("method", method, METHODS), ("judge_by", judge_by, tuple(FIGURES))):
+    figures, task = figure_names(regression=regression), "a regression" if regression else "classes"
+    for name, word, words, of in (("method", method, METHODS, ""), ("judge_by", judge_by, figures, f" for {task}")):
         if word not in words:
-            wrong.append(f"{name} is {word!r}, expected {' or '.join(map(repr, words))}")
+            wrong.append(f"{name} is {word!r}, expected{of} {' or '.join(map(repr, words))}")
+    # of classes the figure is the cross entropy, whatever is trained
+    for name in ("loss", "huber_delta"):
+        if regression and judge_by == "loss" and name in space:
+            wrong.append(
+                f"judge_by is 'loss' and the space has {name}, so the losses of trials cannot be compared; set judge_by = "
+                "'rms' or 'mae'"
+            )
     if wrong:
         raise OptionError("search: " + "; ".join(wrong))
 
 
-def _parts(data: Sequences, judged: Sequences | float, seed: int) -> tuple[Sequences, Sequences]:
+def _parts(data: Sequences, judged: Sequences | float, seed: int, *, regression: bool) -> tuple[Sequences, Sequences]:
     if not isinstance(data, Sequences):
         raise InputError(
-            f"search was given {type(data).__name__}, expected Sequences, which every trial goes through anew"
+            f"search was given {type(data).__name__}, expected Sequences, which all trials share in memory and go through anew; "
+            "read a part of the events (read_sequences with fewer files, or an event_selection) and search with these, then "
+            "train the best options on all"
         )
     if isinstance(judged, Sequences):
         parts = data, judged
@@ -401,6 +444,9 @@ def _parts(data: Sequences, judged: Sequences | float, seed: int) -> tuple[Seque
         n_judged = round(judged * len(data))
         parts = data[np.sort(order[n_judged:])], data[np.sort(order[:n_judged])]
     for name, part in zip(("to train on", "to judge by"), parts, strict=True):
+        if regression:
+            _check_targets(part, name)
+            continue
         if part.labels is None:
             raise InputError(f"{part.source}: the events {name} have no labels; give labels (label=)")
         for index, class_name in enumerate(part.class_names):
@@ -414,6 +460,12 @@ def _parts(data: Sequences, judged: Sequences | float, seed: int) -> tuple[Seque
                     f"{part.source}: the weights of the events {name} of class '{class_name}' have no sum above 0; give more"
                 )
     return parts
+
+
+def _check_targets(part: Sequences, name: str) -> None:
+    if part.targets is None:
+        raise InputError(f"{part.source}: the events {name} have no targets; give targets (targets=)")
+    target_spreads(part.targets, part.target_names, part.weights, f"{part.source}, the events {name}")
 
 
 def _claim(folder: Path, identity: Mapping[str, Any]) -> None:

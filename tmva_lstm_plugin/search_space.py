@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import OptionError, near_miss
+from .event_options import task_contradictions
 from .fitting import HOW_IT_IS_RUN
 from .model_options import MODEL_OPTIONS, contradictions
 from .option_table import expected_text
@@ -167,7 +168,9 @@ def _range(name: str, given: Mapping[str, Any]) -> Range:
     return Range(low, high, log, whole)
 
 
-def draw_trials(space: Space, fixed: Mapping[str, Any], count: int, seed: int) -> list[dict[str, Any]]:
+def draw_trials(
+    space: Space, fixed: Mapping[str, Any], count: int, seed: int, regression: bool = False
+) -> list[dict[str, Any]]:
     """Draw the options of trials.
 
     Trial t is a function of space, fixed options, seed and the trials before it: more trials begin with the same ones.
@@ -184,6 +187,8 @@ def draw_trials(space: Space, fixed: Mapping[str, Any], count: int, seed: int) -
         How many.
     seed : int
         Of the draws.
+    regression : bool
+        Whether targets are learnt, not classes, which have other losses.
 
     Returns
     -------
@@ -203,7 +208,8 @@ def draw_trials(space: Space, fixed: Mapping[str, Any], count: int, seed: int) -
             rng = np.random.default_rng([seed, number, attempt])
             drawn = {name: space[name].draw(float(rng.random())) for name in sorted(space)}
             options = _belonging(dict(fixed) | drawn, space)
-            wrong = next((f"{name}: {text}" for name, text in contradictions(options)), None)
+            clashes = (*contradictions(options), *task_contradictions(options, regression=regression))
+            wrong = next((f"{name}: {text}" for name, text in clashes), None)
             key = json.dumps(options, sort_keys=True, default=list)
             if wrong is None and key not in seen:
                 seen.add(key)

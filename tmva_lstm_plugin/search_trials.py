@@ -15,15 +15,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .classifier import LSTMClassifier
 from .errors import LSTMError, OutputError
 from .files import write_text
 from .sequences import Sequences
 from .study_figures import figures_of
+
+if TYPE_CHECKING:
+    from .sequence_model import SequenceModel
 
 __all__ = ["TrialResult", "fingerprint", "load_events", "read_result", "run_trial", "store_events"]
 
@@ -41,7 +43,7 @@ class TrialResult:
     options : dict
         What was searched for, as drawn.
     figures : dict of str to float
-        Loss, AUC and accuracy of the events it was judged on; empty for a failed trial.
+        Of the events it was judged on, see :func:`tmva_lstm_plugin.study_figures.figures_of`; empty for a failed trial.
     stopped_by : str or None
         ``"early stopping"`` or ``"max_time"``, where one of these ended it before.
     seconds : float
@@ -107,6 +109,7 @@ def run_trial(
     options: Mapping[str, Any],
     searched: tuple[str, ...],
     n_threads: int,
+    kind: type[SequenceModel],
 ) -> TrialResult | str:
     """Train one trial up to an epoch and judge it.
 
@@ -124,6 +127,8 @@ def run_trial(
         Which of them were searched for.
     n_threads : int
         Threads; they change nothing but the time.
+    kind : type
+        LSTMClassifier or LSTMRegressor.
 
     Returns
     -------
@@ -131,7 +136,7 @@ def run_trial(
         It is on disk; or the name of the signal that came, and nothing is.
     """
     train, judged = events
-    model = LSTMClassifier(**dict(options) | {"n_threads": n_threads})
+    model = kind(**dict(options) | {"n_threads": n_threads})
     before, checkpoint = _earlier(folder, trial, epochs)
     stem = _stem(folder, trial, epochs)
     varied = {name: options[name] for name in searched}
@@ -149,8 +154,9 @@ def run_trial(
         if model.stopped_by in ("SIGINT", "SIGTERM"):
             return str(model.stopped_by)
         stopped_by = None if model.stopped_by == "callback" else model.stopped_by
-        assert judged.labels is not None  # checked before the first trial
-        figures, _ = figures_of(model.predict_proba(judged), judged.labels, judged.class_names, judged.weights)
+        truth = judged.targets if model.regression else judged.labels
+        assert truth is not None  # checked before the first trial
+        figures, _ = figures_of(model, model.outputs(judged), truth, judged.weights)
         model.save(model_path(folder, trial, epochs))
     except OutputError:
         raise

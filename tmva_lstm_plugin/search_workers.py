@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .classifier import LSTMClassifier
 from .errors import LSTMError
+from .regressor import LSTMRegressor
 from .search_trials import TrialResult, load_events, read_result, run_trial
 
 __all__ = ["Workers", "share"]
@@ -54,9 +56,18 @@ class Workers:
         Which options are searched for.
     threads : sequence of int
         One worker each, with so many threads.
+    regression : bool
+        Whether the models are LSTMRegressor.
     """
 
-    def __init__(self, folder: Path, events_folder: Path, searched: Sequence[str], threads: Sequence[int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        events_folder: Path,
+        searched: Sequence[str],
+        threads: Sequence[int],
+        regression: bool = False,
+    ) -> None:
         self._folder = folder
         self._messages: queue.Queue[tuple[int, str | None]] = queue.Queue()
         self._logs = [folder / f"worker_{i}.log" for i in range(len(threads))]
@@ -67,6 +78,7 @@ class Workers:
                 "events": str(events_folder),
                 "searched": list(searched),
                 "threads": n_threads,
+                "regression": regression,
             }
             code = (
                 f"import sys; sys.path[:] = {sys.path!r}; "
@@ -196,13 +208,14 @@ def work(setting: str) -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
+    kind = LSTMRegressor if given["regression"] else LSTMClassifier
     events = load_events(Path(given["events"]), "train"), load_events(Path(given["events"]), "judged")
     while True:
         task = json.loads(lines.get())
         answer: dict[str, Any] = {}
         try:
             arguments = (task["trial"], task["epochs"], task["options"], tuple(given["searched"]))
-            if isinstance(run_trial(folder, events, *arguments, given["threads"]), str):
+            if isinstance(run_trial(folder, events, *arguments, given["threads"], kind), str):
                 os._exit(1)  # by a signal of its own
         except LSTMError as error:
             answer["error"] = str(error)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .errors import MemoryLimitError, OptionError
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError, MemoryLimitError, OptionError
 from .event_builder import Counts
 from .reading import Source
 from .recipe import Recipe, parse_bytes
@@ -149,6 +153,7 @@ class SequenceStream:
     def __init__(self, source: Source, memory_limit: int) -> None:
         self._source = source
         self._lock = threading.Lock()
+        self._use: NDArray[np.bool_] | None = None
         self._closing = weakref.finalize(self, source.close)
         self.memory_limit = memory_limit
         self.recipe = source.recipe
@@ -236,7 +241,38 @@ class SequenceStream:
             raise IndexError(f"chunk {i} was asked for; there are {len(self._chunks)}, counted from 0")
         with self._lock:
             part = self._source.read(*self._chunks[i])
-        return part.sequences, part.counts
+        events = part.sequences
+        if self._use is not None:
+            assert events.entries is not None
+            events = events[self._use[events.entries]]
+        return events, part.counts
+
+    def of_entries(self, use: NDArray[np.bool_]) -> SequenceStream:
+        """Return a stream of the same chunks in which only some entries are left, such as those of all folds but one.
+
+        Parameters
+        ----------
+        use : ndarray of bool, shape (n_entries,)
+            Which entries, counted through all files, selected or not.
+
+        Returns
+        -------
+        SequenceStream
+            It shares the open file with this one.
+
+        Raises
+        ------
+        InputError
+            Not one truth value an entry.
+        """
+        if use.shape != (self.n_entries,) or use.dtype != np.bool_:
+            raise InputError(
+                f"of_entries: found shape {use.shape} and type {use.dtype}, expected one truth value for each of "
+                f"{self.n_entries} entries"
+            )
+        part = copy.copy(self)
+        part._use = use if self._use is None else use & self._use
+        return part
 
     def __iter__(self) -> Iterator[Sequences]:
         """Read all chunks in the order of the input; afterwards the file is closed, and what was left out is logged."""

@@ -44,6 +44,7 @@ __all__ = [
     "restrict_to_entries",
     "score_part",
     "split_mask",
+    "untrained_model",
     "watched",
 ]
 
@@ -69,6 +70,16 @@ class ScoredPart:
     def as_tuple(self) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float64] | None]:
         """Return what :func:`evaluate` and :func:`evaluate_regression` take as their training part."""
         return self.outputs, self.truth, self.weights
+
+
+def untrained_model(config: TrainConfig) -> SequenceModel:
+    """Return the model that a configuration asks for: a regression where it names targets."""
+    from .classifier import LSTMClassifier
+    from .regressor import LSTMRegressor
+
+    kind = LSTMRegressor if config.input.regression else LSTMClassifier
+    model: SequenceModel = kind(**config.model.model_dump())
+    return model
 
 
 def check_output(folder: str | os.PathLike[str], *, plots: bool) -> Path:

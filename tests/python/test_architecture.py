@@ -34,7 +34,7 @@ STAGES = {
     "padded": "tmva_layout tmva_tree",
     "tmva": "root_finder plugin_build plugin_cache tmva tmva_binding tmva_feeding",
     "results": "history_files separation evaluation deviations plots explain_plots regression_plots search_plot scoring",
-    "studies": "study_figures cross_validation search_space search_trials search_workers search",
+    "studies": "study_figures fold_models cross_validation search_space search_trials search_workers search",
     "commands": "config_keys config_studies config progress training_run demo demo_factory cli",
 }
 # Which stages each stage may import from (besides its own).

@@ -158,7 +158,7 @@ def test_what_cannot_be_cross_validated_is_refused_before_any_training(events):
 
     assert "folds is 1, expected" in refused(events, 1)
     assert "no labels" in refused(replace(events, labels=None))
-    assert "list, expected Sequences" in refused([events])
+    assert "list, expected Sequences (from read_sequences) or a SequenceStream" in refused([events])
     assert "shape (2,)" in refused(events, fold_of=[0, 1])
     assert "values from 0 to 7, expected 0 to 4" in refused(events, fold_of=np.arange(400) % 8)
     assert "fold 3 of 5 has no event of class 'negative'" in refused(
@@ -267,7 +267,6 @@ def test_wrong_options_are_told(toy, tmp_path):
         "cross-validate", toy, *READ, "--folds", 1, code=2
     )
     assert "--fold-by: " in run("cross-validate", toy, *READ, "--fold-by", "1 + 1", code=2)
-    assert "they have to be in memory" in run("cross-validate", toy, *READ, "--stream", code=2)
     assert "has no branch 'evnt'" in run(
         "cross-validate", toy, *READ, *NETWORK, "--fold-by", "evnt", "-o", tmp_path, code=2
     )

@@ -511,3 +511,15 @@ def test_labels_of_events_may_be_given_to_fit_as_well():
     assert regression.target_names == ("y0",)
     with pytest.raises(InputError, match="fit was given list and y, expected Sequences"):
         LSTMClassifier().fit([1], y)
+
+
+def test_studies_of_events_refuse_it_by_name(tmp_path):
+    from tmva_lstm_plugin import cross_validate, search
+
+    events = with_step_labels(
+        Sequences.from_lists([[[0.5], [2.0]], [[1.5]]] * 10, labels=[0, 1] * 10), [[0, 1], [1]] * 10
+    )
+    with pytest.raises(OptionError, match=r"a cross-validation judges one answer an event.*every_step"):
+        cross_validate(LSTMClassifier(every_step=True), events, folds=2)
+    with pytest.raises(OptionError, match=r"a search judges one answer an event.*every_step"):
+        search(LSTMClassifier(every_step=True), {"hidden": [2, 3]}, events, tmp_path)

@@ -171,7 +171,7 @@ def existing_model(path: str, files: Any = None, tree: str | None = None) -> Any
 
     Returns
     -------
-    LSTMClassifier or FoldModels
+    LSTMClassifier, LSTMRegressor or FoldModels
     """
     if files is not None and (path.endswith(".json") or os.path.isdir(path)):
         from ..cross_validation import load_folds

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import OptionError
 from .common import common_options, echo_table, write_json
 from .configuration import configuration, is_toml, refuse_every_step
 from .options import SectionedCommand, config_options, given_keys
@@ -37,7 +36,8 @@ def cross_validate_command(
 
     The fold of an event is a function of its number (--fold-by eventNumber), so that it is the same in any file and order.  The
     models and folds.json are written; given folds.json in place of a model, apply and evaluate score each event with the
-    model that has not seen it.  The scores of all input entries go to scores.root.
+    model that has not seen it.  The scores of all input entries go to scores.root.  With --target the models are regressions.
+    With --stream the files are read anew for every training, and only scores, truth and weights are kept.
 
     \b
     Examples:
@@ -46,10 +46,6 @@ def cross_validate_command(
     """
     config = configuration(files, config_file, given_keys(parameters, [f for f in files if not is_toml(f)]))
     refuse_every_step(config, "a cross-validation")
-    if config.input.stream:
-        raise OptionError(
-            "input.stream: folds pick events one by one, so they have to be in memory; set input.stream = false (--no-stream)"
-        )
     from ..training_run import check_output
 
     folder = check_output(config.output.folder, plots=config.output.plots)
@@ -83,29 +79,36 @@ class _FoldProgress:
 
 
 def _cross_validate(config: TrainConfig, folder: Path) -> dict[str, Any]:
-    from ..classifier import LSTMClassifier
     from ..config import SplitConfig
     from ..cross_validation import MANIFEST, cross_validate
     from ..folds import Folds, event_numbers
     from ..plots import save_plots
     from ..progress import EntryProgress
     from ..reading import read_sequences
+    from ..regression_plots import save_regression_plots
     from ..scoring import score_file
-    from ..training_run import listed_plots
+    from ..streaming import stream_sequences
+    from ..training_run import listed_plots, untrained_model
 
-    model = LSTMClassifier(**config.model.model_dump())
+    model = untrained_model(config)
     section = config.cross_validation
     folds = Folds(section.folds, section.fold_by, section.fold_seed)
-    with EntryProgress("reading") as reading:
-        events = read_sequences(config.input.files, **config.input.reading_arguments(), progress=reading)
-    assert events.entries is not None
-    assert events.labels is not None  # the configuration asks for a label, or files by class
+    arguments = config.input.reading_arguments()
+    events: Any
     fold_of = None
     if folds.number is not None:
-        fold_of = folds.of(event_numbers(config.input.files, folds.number, tree=config.input.tree)[events.entries])
+        fold_of = folds.of(event_numbers(config.input.files, folds.number, tree=config.input.tree))
+    if config.input.stream:
+        events = stream_sequences(config.input.files, **arguments)
+        amount = f"a stream of {events.n_entries} entries in {events.n_chunks} pieces"
+    else:
+        with EntryProgress("reading") as reading:
+            events = read_sequences(config.input.files, **arguments, progress=reading)
+        amount = f"{len(events)} events"
+        fold_of = None if fold_of is None else fold_of[events.entries]
     if config.split != SplitConfig():
         click.echo("section [split] is not used here: every event is tested, by the model that has not seen it")
-    click.echo(f"cross-validating {len(events)} events in {folds}")
+    click.echo(f"cross-validating {amount} in {folds}")
     name = config.output.weights_file.removesuffix(".xml").removesuffix(".weights")
     with _FoldProgress() as progress:
         result = cross_validate(
@@ -118,13 +121,16 @@ def _cross_validate(config: TrainConfig, folder: Path) -> dict[str, Any]:
             title=config.output.title,
             progress=progress,
         )
-    click.echo("\nfigures of each fold" + (", with weights" if events.weights is not None else ""))
+    weighted = ", with weights" if result.weights is not None else ""
+    relative = "; rms and mae in standard deviations of a target" if model.regression else ""
+    click.echo(f"\nfigures of each fold{weighted}{relative}")
     click.echo(result.table() + "\n\nall events, each scored by the model that has not seen it")
     click.echo(result.overall.table() + "\n")
     figures = result.to_dict() | {"models": str(folder / MANIFEST), "rule": str(folds)}
     written = [("models", str(folder / MANIFEST))]
     if config.output.plots:
-        paths = save_plots(folder, result.probabilities, events.labels, events.class_names, events.weights)
+        save = save_regression_plots if model.regression else save_plots
+        paths = save(folder, result.outputs, result.truth, result.models[0].output_names, result.weights)
         figures["plots"] = [str(path) for path in paths]
         written.append(("plots", listed_plots(paths)))
     with EntryProgress("scoring") as scoring:

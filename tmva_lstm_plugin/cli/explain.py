@@ -18,7 +18,11 @@ __all__ = ["explain"]
 @click.argument("model_file", metavar="MODEL.xml")
 @click.argument("files", nargs=-1, required=True, metavar="[CLASS=]FILE.root...")
 @click.option(
-    "--output-class", metavar="NAME", help="Class that is looked at: the signal, or of more the most probable."
+    "--output-class",
+    "--output-target",
+    "output_class",
+    metavar="NAME",
+    help="Class that is looked at (the signal, or of more the most probable), or target of a regression that has several.",
 )
 @click.option(
     "--events", "n_events", type=click.IntRange(min=1), default=1000, show_default=True, help="Events to look at."
@@ -49,7 +53,7 @@ def explain(
     seed: int,
     json_file: str | None,
 ) -> None:
-    """Look into a model with labelled events: gates, gradients, attributions, and a ranking of features.
+    """Look into a model with events whose truth is known: gates, gradients, attributions, and a ranking of features.
 
     The events are taken evenly from all that the model's selection keeps.  Writes gates, gradient_flow, attributions
     and ranking as plots, and all arrays into arrays.npz.
@@ -73,6 +77,10 @@ def explain(
     if model.recipe is None:
         raise OptionError(f"{model_file}: the model was trained on arrays, so it does not know how to read ROOT files")
     other: dict[str, Any] = {"tree": tree}
+    if label is not None and model.regression:
+        raise OptionError(
+            f"--label: it tells classes apart, and {model_file} estimates {', '.join(model.output_names)}; drop it"
+        )
     if label is not None:
         other |= {"label": label, "classes": model.output_names}
     everything = read_sequences(files_by_class(files), recipe=model.recipe, **other)
@@ -128,15 +136,17 @@ def explain(
     with replacing(path, purpose="the arrays") as aside, open(aside, "wb") as file:
         np.savez_compressed(file, **arrays)
 
-    weighted = "mean loss" if events.weights is None else "weighted mean loss"
-    click.echo(f"{len(events)} of {len(everything)} events, {weighted} {ranking.reference:.4f}")
-    click.echo(f"attributions to the {attributions.quantity}\n")
+    loss = "squared deviation" if model.regression else "loss"
+    weighted = f"mean {loss}" if events.weights is None else f"weighted mean {loss}"
+    unit = " (targets in standard deviations of the training part)" if model.regression else ""
+    click.echo(f"{len(events)} of {len(everything)} events, {weighted} {ranking.reference:.4f}{unit}")
+    click.echo(f"attributions to the {attributions.quantity}{', in its units' if model.regression else ''}\n")
     shares, means, deviations = attributions.shares(), ranking.means, ranking.deviations
     rows = []
     for n in islice((n for n in ranking.order() if ranking.kinds[n] != "step"), 20):
         spread = f" +- {deviations[n]:.2g}" if repeats > 1 else ""
         rows.append([ranking.names[n], f"{means[n]:.4f}{spread}", f"{shares[ranking.names[n]]:.4f}"])
-    echo_table(rows, header=("feature", "growth of loss, permuted", "mean |attribution|"), indent="")
+    echo_table(rows, header=("feature", f"growth of {loss}, permuted", "mean |attribution|"), indent="")
     best = ranking.order("step")
     if best:
         click.echo(f"\nthe step that matters most: {ranking.names[best[0]]} ({means[best[0]]:.4f} when permuted)")

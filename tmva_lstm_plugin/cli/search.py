@@ -55,7 +55,8 @@ def search_command(files: tuple[str, ...], config_file: str | None, json_file: s
     refuse_every_step(config, "a search")
     if config.input.stream:
         raise OptionError(
-            "input.stream: trials go through the events, so they have to be in memory; set input.stream = false (--no-stream)"
+            "input.stream: all trials share the events in memory; set input.stream = false (--no-stream) and read a part of the "
+            "events, by fewer files or an event_selection, then train the best options on all with --stream"
         )
     from ..training_run import check_output
 
@@ -67,15 +68,15 @@ def search_command(files: tuple[str, ...], config_file: str | None, json_file: s
 
 
 def _search(config: TrainConfig, folder: Path) -> tuple[str | None, dict[str, Any]]:
-    from ..classifier import LSTMClassifier
     from ..files import write_text
     from ..progress import EntryProgress
     from ..search import search
     from ..search_plot import save_search_plot
     from ..sequences import Sequences
-    from ..training_run import evaluate_parts, listed_plots, read_parts
+    from ..training_run import evaluate_parts, listed_plots, read_parts, untrained_model
 
     section = config.search
+    judge_by = section.judge_by or ("rms" if config.input.targets else "auc")
     with EntryProgress("reading") as reading:
         train_part, test_part = read_parts(config, reading)
     # the configuration refuses streams
@@ -88,13 +89,11 @@ def _search(config: TrainConfig, folder: Path) -> tuple[str | None, dict[str, An
         nonlocal done
         done += 1
         options = "  ".join(f"{name}={value}" for name, value in trial.options.items())
-        figure = (
-            f"{section.judge_by} {trial.figures[section.judge_by]:.4f}" if trial.figures else f"failed: {trial.error}"
-        )
+        figure = f"{judge_by} {trial.figures[judge_by]:.4f}" if trial.figures else f"failed: {trial.error}"
         click.echo(f"trial {trial.trial}  epoch {trial.epochs}  {figure}  {trial.seconds:.1f} s  {options}")
 
     result = search(
-        LSTMClassifier(**config.model.model_dump()),
+        untrained_model(config),
         section.space,
         train_part,
         folder / "trials",
@@ -102,7 +101,7 @@ def _search(config: TrainConfig, folder: Path) -> tuple[str | None, dict[str, An
         method=section.method,
         reduction=section.reduction,
         least_epochs=section.least_epochs,
-        judge_by=section.judge_by,
+        judge_by=judge_by,
         judged=section.judged_fraction,
         seed=section.search_seed,
         workers=section.workers,

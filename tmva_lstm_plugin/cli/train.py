@@ -13,7 +13,6 @@ from .options import SectionedCommand, config_options, given_keys
 
 if TYPE_CHECKING:
     from ..config import TrainConfig
-    from ..sequence_model import SequenceModel
 
 __all__ = ["train"]
 
@@ -56,17 +55,14 @@ def train(
 
 
 def _train(config: TrainConfig, folder: Path, resume: bool) -> tuple[str | None, dict[str, Any]]:
-    from ..classifier import LSTMClassifier
     from ..history_files import write_history
     from ..progress import EntryProgress, make_progress
-    from ..regressor import LSTMRegressor
-    from ..training_run import draw_plots, evaluate_parts, fit, listed_plots, read_parts
+    from ..training_run import draw_plots, evaluate_parts, fit, listed_plots, read_parts, untrained_model
 
     with EntryProgress("reading") as reading:
         train_part, test_part = read_parts(config, reading)
     click.echo(f"training on {_amount(train_part)}" + (f", testing on {_amount(test_part)}" if test_part else ""))
-    kind = LSTMRegressor if config.input.regression else LSTMClassifier
-    model: SequenceModel = kind(**config.model.model_dump())
+    model = untrained_model(config)
     weights_file = folder / config.output.weights_file
     kept = _checkpoints(config, weights_file, resume)
     with make_progress() as progress:
