@@ -119,7 +119,7 @@ def test_a_training_separates_and_python_reads_the_same_scores_from_its_file(fol
     assert (arrays["classID"][with_steps] == 0).sum() == sum(test.labels[n] == 1 for n in order)
 
 
-def read_with_reader(weights_file, names, sequences, spectator="length"):
+def read_with_reader(weights_file, names, sequences, spectator="length", what="EvaluateMVA"):
     import array
 
     reader = ROOT.TMVA.Reader("!Color:Silent")
@@ -136,7 +136,8 @@ def read_with_reader(weights_file, names, sequences, spectator="length"):
         for buffer, value in zip(buffers, [*row, *extra], strict=True):
             buffer[0] = value
         length[0] = steps
-        scores.append(reader.EvaluateMVA("LSTM"))
+        answer = getattr(reader, what)("LSTM")
+        scores.append(answer if what == "EvaluateMVA" else list(answer))
     return np.array(scores)
 
 
@@ -151,6 +152,25 @@ def test_a_file_written_by_python_is_read_by_tmvas_reader_with_the_same_scores(f
     test = events(150, seed=4, event_feature=True)
     scores = read_with_reader(str(folder / "job_LSTM.weights.xml"), names, test)
     assert np.array_equal(scores.astype(np.float32), model.predict_proba(test)[:, 1])
+
+
+@pytest.mark.parametrize("options", [{}, {"loss": "huber", "huber_delta": 0.5}], ids=["mse", "huber"])
+def test_a_regression_written_by_python_is_read_by_tmvas_reader_with_the_same_estimates(folder, options):
+    from dataclasses import replace
+
+    from tmva_lstm_plugin import LSTMRegressor
+
+    train, test = (events(n, seed=seed, event_feature=True) for n, seed in ((600, 3), (150, 4)))
+    means = np.array([part[:, 0].mean() if len(part) else 0 for part in np.split(train.values, train.offsets[1:-1])])
+    targets = np.stack([100 + 7 * means, train.lengths], axis=1)
+    model = LSTMRegressor(hidden=7, epochs=3, **options).fit(
+        replace(train, targets=targets, target_names=("energy", "steps"))
+    )
+    model.save(folder / "job_LSTM.weights.xml")
+    names = [f"{feature}[{t}]" for t in range(T) for feature in FEATURES] + ["sum_E"]
+    estimates = read_with_reader(str(folder / "job_LSTM.weights.xml"), names, test, what="EvaluateRegression")
+    assert estimates.shape == (150, 2)
+    assert np.array_equal(estimates, model.predict(test))
 
 
 def test_the_tutorials_option_string_books_unchanged(folder):

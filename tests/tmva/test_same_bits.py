@@ -215,6 +215,7 @@ def test_a_regression_in_python_and_in_the_factory(folder, booked, options, thre
     read = load_model(trained.weights)
     assert isinstance(read, LSTMRegressor)
     assert read.loss == options.get("loss")
+    assert read.get_params()["huber_delta"] == options.get("huber_delta")
     assert read.target_names == ("sum", "n")
     assert np.array_equal(read._trainer.parameters, model._trainer.parameters)
     assert read.history.columns == model.history.columns

@@ -19,9 +19,6 @@ using tmva_lstm::ModelDocument;
 using tmva_lstm::ModelError;
 using tmva_lstm::Node;
 
-namespace {
-
-/// Text that gives the number back exactly, whatever the locale.
 std::string exact(double value)
 {
    if (std::isnan(value))
@@ -31,6 +28,8 @@ std::string exact(double value)
    out << std::setprecision(17) << value;
    return out.str();
 }
+
+namespace {
 
 constexpr const char *kLength[] = {"none", "variable", "spectator"};
 

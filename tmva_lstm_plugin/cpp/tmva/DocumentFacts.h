@@ -10,6 +10,9 @@
 
 namespace tmva_lstm_tmva {
 
+/// Text that gives the number back exactly, whatever the locale.
+std::string exact(double value);
+
 /// Puts the layout into the document's recipe.
 void write_layout(tmva_lstm::ModelDocument &document, const EventLayout &layout);
 /// Takes it from there. A file that Python wrote has T = max_length (or the longest length), then the event features, and the

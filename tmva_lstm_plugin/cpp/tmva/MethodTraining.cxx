@@ -105,9 +105,9 @@ Checkpoints MethodLSTM::KeptState(const SequenceBuffer &events, const ModelNames
                        {"InputLayout", fInputLayout.Data()},
                        {"TrainingStrategy", fTrainingStrategy.Data()},
                        {"ErrorStrategy", fErrorStrategy.Data()},
-                       {"HuberDelta", std::to_string(fHuberDelta)},
+                       {"HuberDelta", exact(fHuberDelta)},
                        {"WeightInitialization", fWeightInitialization.Data()},
-                       {"ForgetBias", std::to_string(fForgetBias)},
+                       {"ForgetBias", exact(fForgetBias)},
                        {"ValidationSize", fValidationSize.Data()},
                        {"RandomSeed", std::to_string(fRandomSeed)}};
    const auto add = [&](const char *what, const std::vector<std::string> &all) {
@@ -194,13 +194,16 @@ void MethodLSTM::TrainGuarded(const SignalWatch &watch)
    log.finish(my.report, watch, my.seconds);
    tmva_lstm::ModelDocument &document = my.model->document();
    write_layout(document, my.layout);
-   write_options(document, {{"InputLayout", fInputLayout.Data()},
+   std::vector<std::pair<std::string, std::string>> options{{"InputLayout", fInputLayout.Data()},
                             {"Layout", fLayout.Data()},
                             {"TrainingStrategy", fTrainingStrategy.Data()},
                             {"ErrorStrategy", fErrorStrategy.Data()},
                             {"WeightInitialization", fWeightInitialization.Data()},
                             {"ValidationSize", fValidationSize.Data()},
-                            {"RandomSeed", std::to_string(fRandomSeed)}});
+                            {"RandomSeed", std::to_string(fRandomSeed)}};
+   if (document.loss == tmva_lstm::Loss::Huber)
+      options.emplace_back("huber_delta", exact(fHuberDelta)); // by Python's name, which has to know it to judge by that loss
+   write_options(document, options);
    write_training(document, my.report);
    write_provenance(document, gROOT->GetVersion(), Threads(), my.seconds);
 }
