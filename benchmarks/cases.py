@@ -24,6 +24,7 @@ class Case:
     what: str
     layers: int = 1
     directions: int = 1
+    cell: str = "lstm"
 
     def __str__(self) -> str:
         return f"{self.name}: T {self.T}, D {self.D}, H {self.H}, B {self.B} ({self.what})"
@@ -34,6 +35,11 @@ class Case:
         return self.H * self.directions
 
     @property
+    def gates(self) -> int:
+        """Matrices that stand one below the other in W and U."""
+        return {"lstm": 4, "gru": 3, "rnn": 1}[self.cell]
+
+    @property
     def _inputs(self) -> int:
         """Inputs of all layers and directions, the states before a step among them."""
         return self.directions * (self.D + (self.layers - 1) * self.states + self.layers * self.H)
@@ -41,17 +47,18 @@ class Case:
     @property
     def forward_flops_a_step(self) -> int:
         """Multiply-adds, counted twice, that one step of one event needs on its way forward."""
-        return 2 * 4 * self.H * self._inputs
+        return 2 * self.gates * self.H * self._inputs
 
     @property
     def training_flops_a_step(self) -> int:
         """The same for forward, dW, dU and dh, and dx of the upper layers; the gradient of the features is not needed."""
-        return 2 * self.forward_flops_a_step + 2 * 4 * self.H * (self._inputs - self.directions * self.D)
+        return 2 * self.forward_flops_a_step + 2 * self.gates * self.H * (self._inputs - self.directions * self.D)
 
     @property
     def n_parameters(self) -> int:
         """W, U, b of the layers; weight and bias of the head."""
-        return 4 * self.H * (self._inputs + self.layers * self.directions) + self.states + 1
+        biases = 4 if self.cell == "gru" else self.gates  # the GRU's candidate has two
+        return self.H * (self.gates * self._inputs + biases * self.layers * self.directions) + self.states + 1
 
 
 CASES = {
@@ -68,6 +75,8 @@ CASES = {
         Case("I", 50, 16, 128, 1024, "large batch"),
         Case("J", 20, 8, 64, 256, "two layers", layers=2),
         Case("K", 20, 8, 64, 256, "both directions", directions=2),
+        Case("L", 20, 8, 64, 256, "GRU", cell="gru"),
+        Case("M", 20, 8, 64, 256, "simple RNN", cell="rnn"),
     )
 }
 OF_TARGETS = "ABCDEFGHI"

@@ -50,7 +50,7 @@ def measure(
             from . import peers_torch
 
             network = peers_torch.Network(case)
-            network.load(case, flat)
+            network.load(flat)
             score = peers_torch.scoring_call(network, case, events)
             contestants.append(Contestant("PyTorch", n, [score], peers_torch.use_threads(n)))
             scores["PyTorch"] = score()

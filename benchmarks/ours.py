@@ -24,7 +24,7 @@ def make_trainer(case: Case, n_threads: int) -> _engine.Trainer:
 
 def layers_of(case: Case) -> dict[str, object]:
     """Return what the engine has to know of the layers beside the width of the last."""
-    return {"lower": [case.H] * (case.layers - 1), "bidirectional": case.directions == 2}
+    return {"lower": [case.H] * (case.layers - 1), "bidirectional": case.directions == 2, "cell": case.cell}
 
 
 def training_steps(trainer: _engine.Trainer, events: Events, batches: list[NDArray[np.int64]]) -> list[Callable]:
@@ -56,7 +56,7 @@ def public_scoring_call(
     sequences = Sequences.from_arrays(events.values, events.offsets, events.labels)
     # a model made by the shortest of trainings, which then gets the parameters
     two = Sequences.from_arrays(np.zeros((4, case.D)), [0, 1, 2, 3, 4], [0, 1, 0, 1])
-    widths, both = [case.H] * case.layers, case.directions == 2
-    model = LSTMClassifier(widths, 1, bidirectional=both, validation_fraction=0.0, n_threads=n_threads).fit(two)
+    layers = {"cell": case.cell, "bidirectional": case.directions == 2}
+    model = LSTMClassifier([case.H] * case.layers, 1, **layers, validation_fraction=0.0, n_threads=n_threads).fit(two)
     model._trainer = trainer
     return lambda: model.predict_proba(sequences)

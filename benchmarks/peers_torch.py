@@ -9,43 +9,55 @@ import torch
 from numpy.typing import NDArray
 
 from .cases import Case, Events, padded
-from .ours import LEARNING_RATE, split_parameters
+from .ours import LEARNING_RATE
 
 
 class Network(torch.nn.Module):
-    """LSTM layers, state after the true last step (of each direction), linear head."""
+    """Recurrent layers, state after the true last step (of each direction), linear head."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
-        self.lstm = torch.nn.LSTM(case.D, case.H, num_layers=case.layers, bidirectional=case.directions == 2)
+        kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[case.cell]
+        self.layers = kind(case.D, case.H, num_layers=case.layers, bidirectional=case.directions == 2)
         self.head = torch.nn.Linear(case.states, 1)
-        for name, part in self.lstm.named_parameters():
-            if name.startswith("bias_hh"):  # one bias, as ours: the second would double its learning rate
-                part.requires_grad_(False).zero_()
+        # one bias, as ours: the second would double its learning rate; the GRU's candidate has two of its own
+        self.second_biases = 2 * case.H if case.cell == "gru" else None
+        for name, part in self.layers.named_parameters():
+            if name.startswith("bias_hh"):
+                part.requires_grad_(case.cell == "gru")
+                part.data[: self.second_biases] = 0
+                if case.cell == "gru":
+                    part.register_hook(self._without_second_biases)
 
-    def _parts(self) -> list[torch.nn.Parameter]:
-        """Return the parameters in our order, which within a layer and direction is PyTorch's."""
-        return [part for part in self.parameters() if part.requires_grad]
+    def _without_second_biases(self, gradient: torch.Tensor) -> torch.Tensor:
+        gradient = gradient.clone()
+        gradient[: self.second_biases] = 0
+        return gradient
 
-    def load(self, case: Case, flat: NDArray[np.float32]) -> None:
+    def _parts(self) -> list[torch.Tensor]:
+        """Return what is trained, in our order, which within a layer and direction is PyTorch's."""
+        named = [(name, part.detach()) for name, part in self.named_parameters() if part.requires_grad]
+        return [part[self.second_biases :] if "bias_hh" in name else part for name, part in named]
+
+    def load(self, flat: NDArray[np.float32]) -> None:
         """Take our parameters over; the order of the gates is the same."""
-        with torch.no_grad():
-            for part, ours in zip(self._parts(), split_parameters(case, flat).values(), strict=True):
-                part.copy_(torch.from_numpy(ours.copy()).reshape(part.shape))
+        sizes = [part.numel() for part in self._parts()]
+        for part, ours in zip(self._parts(), torch.from_numpy(flat.copy()).split(sizes), strict=True):
+            part.copy_(ours.reshape(part.shape))
 
     def flat(self) -> NDArray[np.float32]:
         """Return the parameters in our order."""
-        return np.concatenate([part.detach().numpy().ravel() for part in self._parts()])
+        return np.concatenate([part.numpy().ravel() for part in self._parts()])
 
     def forward(self, x: torch.Tensor, last: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Logits (B,) of x (T, B, D) with `last` (1, B, H), each event's last step, and `lengths` (B)."""
-        if not self.lstm.bidirectional:
-            states, _ = self.lstm(x)
+        if not self.layers.bidirectional:
+            states, _ = self.layers(x)
             return self.head(states.gather(0, last)[0])[:, 0]
         if (lengths == len(x)).all():
-            _, (h, _) = self.lstm(x)
+            _, (h, _) = self.layers(x)
         else:  # only packed sequences begin at their own ends
-            _, (h, _) = self.lstm(torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))
+            _, (h, _) = self.layers(torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))
         return self.head(torch.cat([h[-2], h[-1]], dim=1))[:, 0]
 
 

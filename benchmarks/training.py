@@ -85,7 +85,7 @@ def _pytorch(
     for name, chosen in choices.items():
         for n in peer_threads:
             network = peers_torch.Network(case)
-            network.load(case, start)
+            network.load(start)
             work = peers_torch.training_steps(network, case, events, chosen)
             contestants.append(Contestant(name, n, work, peers_torch.use_threads(n)))
     return contestants
@@ -155,7 +155,7 @@ def agreement(case: Case, kind: str, n_steps: int = 3) -> float:
     trainer = ours.make_trainer(case, 1)
     start = trainer.parameters
     network = peers_torch.Network(case)
-    network.load(case, start)
+    network.load(start)
     for step in ours.training_steps(trainer, events, batches):
         step()
     for step in peers_torch.training_steps(network, case, events, batches):
