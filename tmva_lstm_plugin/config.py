@@ -173,7 +173,7 @@ class OutputConfig(Section):
     plots: bool = key(True, "Draw ROC, loss and overtraining.", "true or false")
     history_file: str = key(
         "history.csv",
-        "Name of the table of all epochs: CSV, or a ROOT file with the TTree history.",
+        "Name of the table of all epochs: CSV, or a ROOT file with the TTree history and histograms.",
         "a file name that ends in .csv or .root",
         pattern=r".\.(csv|root)$",
     )

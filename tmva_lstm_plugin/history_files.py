@@ -1,4 +1,4 @@
-"""The history of a training as a file: a table in text, or a TTree for ROOT."""
+"""The history of a training as a file: a table in text, or a TTree and histograms for ROOT."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def write_history(history: History, path: str | os.PathLike[str]) -> Path:
         Such as ``model.history``.
     path : path
         A file that ends in ``.csv`` (see :meth:`History.to_csv`), or in ``.root``: then it holds a TTree called ``history`` with
-        one entry an epoch and a branch for each column, which ``history->Draw("validation_loss:epoch")`` shows.  An earlier file
-        is replaced when the new one is on disk.
+        one entry an epoch and a branch for each column, which ``history->Draw("validation_loss:epoch")`` shows, and for each
+        column but the epoch a histogram by its name (TH1D) with a bin an epoch.  An earlier file is replaced when the new one
+        is on disk.
 
     Returns
     -------
@@ -61,4 +62,9 @@ def write_history(history: History, path: str | os.PathLike[str]) -> Path:
         file.mktree(TREE, {name: values.dtype for name, values in columns.items()}, title="One entry an epoch")
         if len(history):
             file[TREE].extend(columns)
+            epochs = [float(epoch) for epoch in history.columns["epoch"]]
+            edges = np.array([epochs[0] - 0.5, *(epoch + 0.5 for epoch in epochs)])
+            for name, values in columns.items():
+                if name != "epoch":
+                    file[name] = values, edges
     return Path(path)

@@ -244,7 +244,7 @@ def test_what_is_no_callback_is_refused(events):
 # --- history -------------------------------------------------------------------------------------------------------------
 
 
-def test_history_as_csv_and_tree(events, tmp_path):
+def test_history_as_csv_tree_and_histograms(events, tmp_path):
     history = LSTMClassifier(**SMALL, monitor="auc", schedule="cosine").fit(events).history
     assert write_history(history, tmp_path / "h.csv") == tmp_path / "h.csv"
     lines = (tmp_path / "h.csv").read_text().splitlines()
@@ -257,6 +257,10 @@ def test_history_as_csv_and_tree(events, tmp_path):
         for n, (name, values) in enumerate(history.columns.items()):
             assert table[:, n].tolist() == values
             assert tree[name].array(library="np").tolist() == values
+            if name != "epoch":
+                assert file[name].classname == "TH1D"
+                assert file[name].values().tolist() == values
+                assert file[name].axis().edges().tolist() == [0.5, *(epoch + 0.5 for epoch in history.columns["epoch"])]
     with pytest.raises(OptionError, match=r"h.txt' ends in '.txt', expected one that ends in .csv or .root"):
         write_history(history, tmp_path / "h.txt")
     (tmp_path / "file").write_text("")
