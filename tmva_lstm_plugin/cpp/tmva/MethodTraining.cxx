@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <string>
 
 namespace TMVA {
@@ -147,6 +148,21 @@ void MethodLSTM::TrainGuarded(const SignalWatch &watch)
       names.classes = {class_name(DataInfo(), 1 - signal), class_name(DataInfo(), signal)};
    }
 
+   TrainingGuide guide;
+   std::optional<Checkpoints> checkpoints; // the digest of the events takes time, so only where it is wanted
+   std::optional<Checkpoint> from;
+   if (fResume || fCheckpointEpochs > 0 || fCheckpointMinutes > 0) {
+      checkpoints.emplace(KeptState(events, names));
+      guide.save = [&](const Checkpoint &checkpoint) {
+         if (const std::string problem = checkpoints->write(checkpoint); !problem.empty())
+            Log() << kWARNING << problem << "; the training goes on" << Endl;
+      };
+      if (fResume && (from = checkpoints->read()))
+         guide.from = &*from;
+      else if (fResume)
+         Log() << kINFO << "there is no checkpoint '" << checkpoints->path() << "' yet: training begins" << Endl;
+   }
+
    EpochLog log(Log(), my.booking, events.size(), Threads());
    my.report = TrainingReport();
    const auto start = std::chrono::steady_clock::now();
@@ -157,21 +173,10 @@ void MethodLSTM::TrainGuarded(const SignalWatch &watch)
       if (const auto monitor = my.booking.phases.front().monitor; monitor != tmva_lstm::Monitor::Loss)
          add_history(*this, tmva_lstm::monitor_name(monitor), record.epoch, record.monitored, 0);
    };
-   TrainingGuide guide;
-   const Checkpoints checkpoints = KeptState(events, names);
-   std::optional<Checkpoint> from;
-   if (fResume && (from = checkpoints.read())) {
-      guide.from = &*from;
-      log.resumed(*from, checkpoints.path());
+   if (from) {
+      log.resumed(*from, checkpoints->path());
       std::for_each(from->epochs.begin(), from->epochs.end(), keep_history);
-   } else if (fResume) {
-      Log() << kINFO << "there is no checkpoint '" << checkpoints.path() << "' yet: training begins" << Endl;
    }
-   if (fResume || fCheckpointEpochs > 0 || fCheckpointMinutes > 0)
-      guide.save = [&](const Checkpoint &checkpoint) {
-         if (const std::string problem = checkpoints.write(checkpoint); !problem.empty())
-            Log() << kWARNING << problem << "; the training goes on" << Endl;
-      };
    guide.save_epochs = static_cast<std::uint64_t>(fCheckpointEpochs);
    if (fCheckpointMinutes > 0)
       guide.save_seconds = 60 * fCheckpointMinutes;
