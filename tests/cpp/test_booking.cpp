@@ -273,6 +273,9 @@ TEST(sequences_are_cut_out_of_events)
 
 namespace {
 
+/// Nobody watches.
+const TrainingGuide kUnwatched{[] { return true; }, [](const auto &) { return true; }, {}};
+
 /// Class 1 has larger first features; the second one is noise. In a regression the target is 50 + 3 times their sum.
 SequenceBuffer toys(const EventLayout &layout, std::size_t events, bool regression, unsigned seed)
 {
@@ -316,7 +319,7 @@ TEST(a_training_separates_ranks_and_comes_back_from_its_document)
    for (std::size_t threads : {1, 3}) {
       TrainingReport report;
       const SequenceModel model = SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, threads,
-                                                       report, [] { return true; }, [](const auto &) { return true; });
+                                                       report, kUnwatched);
       CHECK(report.epochs.size() == 15 && report.epochs.back().epoch == 15);
       CHECK(report.negative_events == 150);
       CHECK(report.training_events + report.validation_events == 1500);
@@ -361,7 +364,7 @@ TEST(a_regression_learns_in_the_units_of_its_target)
    SequenceBuffer events = toys(layout, 2000, true, 2);
    TrainingReport report;
    const SequenceModel model = SequenceModel::train(booking, Task::Regression, events, {{"a", "b"}, {}, {}, {"sum"}}, 2, report,
-                                                    [] { return true; }, [](const auto &) { return true; });
+                                                    kUnwatched);
    const std::vector<float> scores = model.scores(events, 2);
    double squares = 0, spread = 0;
    for (std::size_t n = 0; n < events.size(); ++n) {
@@ -380,8 +383,7 @@ TEST(events_that_cannot_be_trained_with_are_refused)
    layout.D = 2;
    const auto train = [&](const SequenceBuffer &events) {
       TrainingReport report;
-      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, [] { return true; },
-                           [](const auto &) { return true; });
+      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, kUnwatched);
    };
    SequenceBuffer one_class(layout), negative(layout), zero(layout);
    for (int n = 0; n < 40; ++n) {
@@ -413,8 +415,7 @@ TEST(a_batch_asked_for_is_no_larger_than_the_training_part)
    const auto train = [&](const std::string &strategy) {
       const Booking booking = understand(strings("4|2", "LSTM|4", strategy), {8, 0, 0}, Task::Binary, 2);
       TrainingReport report;
-      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, [] { return true; },
-                           [](const auto &) { return true; });
+      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, kUnwatched);
       return report.training_events;
    };
    CHECK_THROWS(train("MaxEpochs=1,BatchSize=33"), tmva_lstm::ArgumentError,
