@@ -172,7 +172,13 @@ TEST(other_cells_variants_pooling_and_dropout)
    const NetworkShape lstm = network("LSTM|8|3|5|0|1|Peepholes|COUPLED,LSTM|4|0|0|0|1|LNORM,POOL|ATTENTION,LINEAR");
    CHECK(lstm.cell.peepholes && lstm.cell.coupled && lstm.layer_norm && lstm.pooling == Pooling::Attention);
    const auto complaint_of = [](const std::string &layout) { return complaint(strings("5|3", layout)); };
-   CHECK(has(complaint_of("GRU|8|3|5|0|0|0,LINEAR"), "resetGateAfter=0 is not offered"));
+   CHECK(!gru.cell.reset_before && !network("GRU|8,LINEAR").cell.reset_before);
+   CHECK(network("GRU|8|3|5|0|0|0,LINEAR").cell.reset_before);
+   CHECK(network("BIGRU|8|3|5|0|1|LNORM,BIGRU|6|16|5|0|0|0,LINEAR").cell.reset_before); // where any layer says
+   CHECK(network("GRU|8|3|5|0|1|0,GRU|6,LINEAR").cell.reset_before);
+   CHECK(has(complaint_of("GRU|8|3|5|0|1|0,GRU|6|8|5|0|0|1,LINEAR"), "resetGateAfter is 1 in a layer and not in one below it"));
+   CHECK(has(complaint_of("GRU|8|3|5|0|0|2,LINEAR"), "resetGateAfter is 2, expected 1 (the reset gate after"));
+   CHECK(has(complaint_of("GRU|8|3|5|0|0|0|1,LINEAR"), "has 7 numbers, expected GRU|H|D|T|rememberState|returnSequence|resetGateAfter"));
    CHECK(has(complaint_of("GRU|8|PEEPHOLES,LINEAR"), "PEEPHOLES belongs to an LSTM; a GRU has none"));
    CHECK(has(complaint_of("LSTM|8|3|5|0|1|1,LINEAR"), "has 6 numbers"));
    CHECK(has(complaint_of("LSTM|8,POOL|MAX,LINEAR"), "POOL needs all steps of the LSTM, which returns its last"));
