@@ -20,7 +20,9 @@
 ///
 ///   (12')  n = tanh(W_n x_t + U_n (r h_{t-1}) + b_n)
 ///
-/// and back, m = r h_{t-1}:  dm = U_n^T dn,  dr = dm h_{t-1} r (1-r),  dh_{t-1} += dm r,  dU_n += dn m^T. Simple RNN (J. L. Elman, Cognitive Science 14 (1990) 179):
+/// and back, m = r h_{t-1}:  dm = U_n^T dn,  dr = dm h_{t-1} r (1-r),  dh_{t-1} += dm r,  dU_n += dn m^T.
+///
+/// Simple RNN (J. L. Elman, Cognitive Science 14 (1990) 179):
 ///
 ///   (14)  h_t = tanh(W x_t + U h_{t-1} + b)
 ///
