@@ -27,6 +27,7 @@ def _is_width_or_widths(value: Any) -> bool:
 
 
 CELLS = ("lstm", "gru", "rnn")
+RESET_GATES = ("after", "before")
 POOLINGS = ("last", "mean", "max", "attention", "flat")
 ACTIVATIONS = ("linear", "relu", "tanh", "ftanh", "symmrelu", "softsign", "sigmoid", "gauss")
 INITIALISATIONS = ("xavier uniform", "xavier", "gauss", "uniform", "identity", "zero", "orthogonal")
@@ -53,6 +54,8 @@ _TABLE = (
            default=False, optional=False),
     Option("coupled_gates", bool, bool, "", "The LSTM's forget gate is one minus its input gate.",
            "Layout with LSTM|...|COUPLED", default=False, optional=False),
+    Option("reset_gate", RESET_GATES, bool, "", "The GRU's reset gate acts after the product with the state, as in PyTorch and "
+           "cuDNN, or before it, as in Cho et al. (2014).", "Layout with GRU|...|0", default="after", optional=False),
     Option("layer_norm", bool, bool, "", "Normalise what each recurrent layer gives at a step.", "Layout with LSTM|...|LNORM",
            default=False, optional=False),
     Option("pooling", POOLINGS, bool, "", "What goes on of the states of the last recurrent layer: that of the last true step, "
@@ -121,6 +124,8 @@ def contradictions(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("peepholes", "coupled_gates"):
         if given.get(name) and cell != "lstm":
             yield name, f"it belongs to the cell 'lstm', and cell is '{cell}'; drop {name}"
+    if given.get("reset_gate", "after") != "after" and cell != "gru":
+        yield "reset_gate", f"it belongs to the cell 'gru', and cell is '{cell}'; drop reset_gate"
     if "forget_bias" in given and given["forget_bias"] != ARCHITECTURE["forget_bias"].default and cell != "lstm":
         yield "forget_bias", f"the cell '{cell}' has no forget gate; drop forget_bias"
     if given.get("every_step") and given.get("pooling", "last") != "last":

@@ -27,8 +27,8 @@ from .sequence_model import VOLATILE, SequenceModel
 __all__ = ["document_of", "model_of"]
 
 # Options that the document has a place for of its own.
-_OWN = ("cell", "peepholes", "coupled_gates", "bidirectional", "layer_norm", "every_step")
-_ELSEWHERE = ("cell", "peepholes", "coupled_gates", "layer_norm", "every_step", "pooling", "dense")
+_OWN = ("cell", "peepholes", "coupled_gates", "reset_gate", "bidirectional", "layer_norm", "every_step")
+_ELSEWHERE = ("cell", "peepholes", "coupled_gates", "reset_gate", "layer_norm", "every_step", "pooling", "dense")
 # Options that are written where they were asked for: what they are by default changes nothing.
 _QUIET = {name for name, option in MODEL_OPTIONS.items() if option.default is None and name != "patience"} | {
     "input_dropout", "dropout", "recurrent_dropout", "initialisation", "negative_weights", "class_balance", "monitor",

@@ -238,7 +238,8 @@ def _tmva_options(document: _engine.ModelDocument) -> list[tuple[str, str]]:
     n_steps, n_features = _steps(document), len(document.features)
     widths, cell = [*document.lower, document.hidden], ("BI" if document.bidirectional else "") + document.cell.upper()
     variants = {"PEEPHOLES": document.peepholes, "COUPLED": document.coupled_gates, "LNORM": document.layer_norm}
-    words = "".join(f"|{word}" for word, on in variants.items() if on)
+    words = "|0" if document.reset_gate == "before" else ""  # resetGateAfter
+    words += "".join(f"|{word}" for word, on in variants.items() if on)
     pools = document.pooling != "last"
     inputs = [n_features, *(width * (1 + document.bidirectional) for width in document.lower)]
     returns = [1] * len(document.lower) + [int(document.flat_steps > 0 or pools)]

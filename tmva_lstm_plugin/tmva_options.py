@@ -39,7 +39,8 @@ _TABLE = (
     TmvaOption("Layout", "booking",
                "LSTM|H|D|T|0|returnSequence (or GRU, RNN, BILSTM, BIGRU, BIRNN), RESHAPE|FLAT, POOL|MEAN, "
                "DENSE|width|ACTIVATION, LINEAR",
-               "LSTM|32,LINEAR", "The layers, with commas between them; H alone is enough of one that returns its last step."),
+               "LSTM|32,LINEAR", "The layers, with commas between them; H alone is enough of one that returns its last step. "
+               "A GRU may have |resetGateAfter behind returnSequence, 1 or 0; where no layer has it: 1 (MethodDL on a CPU: 0)."),
     TmvaOption("TrainingStrategy", "booking", "Key=value,Key=value,...", "see the keys",
                "How the training goes; phases, one after the other, have | between them."),
     TmvaOption("Architecture", "booking", "CPU, STANDARD", "CPU",

@@ -51,6 +51,14 @@ inline NetworkShape with_cell(CellKind kind, NetworkShape s, bool peepholes = fa
    return s;
 }
 
+/// The GRU whose reset gate stands before the product.
+inline NetworkShape reset_before(NetworkShape s)
+{
+   s.cell = {CellKind::Gru};
+   s.cell.reset_before = true;
+   return s;
+}
+
 inline NetworkShape pooled(Pooling pooling, NetworkShape s)
 {
    s.pooling = pooling;
@@ -181,6 +189,11 @@ inline const std::vector<NetworkShape> kShapes = {
    with_cell(CellKind::Lstm, make_shape(3, 0, 5, 1), false, true),
    with_cell(CellKind::Lstm, stacked({3}, make_shape(2, 1, 4, 1), true), true, true),
    with_cell(CellKind::Gru, stacked({4, 3}, make_shape(3, 2, 3, 2), true)),
+   reset_before(make_shape(3, 1, 5, 1)), // widths by what the rows of the candidate are filled up with
+   reset_before(make_shape(2, 0, 1, 3)),
+   reset_before(stacked({4, 3}, make_shape(3, 2, 6, 2))),
+   reset_before(stacked({3, 2}, make_shape(2, 1, 5, 1, 9), true)),
+   normalised(pooled(Pooling::Attention, reset_before(make_shape(3, 2, 5, 3)))),
    // one vector out of all states
    pooled(Pooling::Mean, make_shape(3, 1, 5, 1)),
    pooled(Pooling::Max, stacked({3}, make_shape(2, 0, 5, 3))),
@@ -214,6 +227,7 @@ inline std::vector<NetworkShape> dropping_shapes()
       dropping(all, stacked({5, 6}, make_shape(3, 2, 5, 3))),
       dropping(all, stacked({4}, make_shape(3, 2, 3, 1, 9), true)),
       dropping(all, normalised(with_cell(CellKind::Gru, stacked({4}, make_shape(3, 2, 5, 1), true)))),
+      dropping(all, normalised(reset_before(stacked({4}, make_shape(3, 2, 5, 1), true)))),
       dropping(all, with_cell(CellKind::Rnn, pooled(Pooling::Attention, make_shape(3, 2, 5, 1)))),
       dropping(all, with_cell(CellKind::Lstm, pooled(Pooling::Max, make_shape(3, 2, 5, 1)), true)),
       dropping(all, of_every_step(make_shape(3, 2, 5, 2))),

@@ -69,6 +69,7 @@ std::vector<NetworkShape> shapes()
       stacked({7, 5, 11}, make_shape(3, 2, 9, 3)),
       stacked({7, 5}, make_shape(3, 2, 9, 3, kLongest), true),
       normalised(pooled(Pooling::Attention, with_cell(CellKind::Gru, stacked({7}, make_shape(3, 2, 9, 3), true)))),
+      reset_before(stacked({7}, make_shape(3, 2, 9, 3))),
       changed(stacked({7}, make_shape(3, 2, 9, 3)), [](NetworkShape &s) { s.drop = {0.2, 0.3, 0.4}; }),
       pooled(Pooling::Max, with_cell(CellKind::Lstm, make_shape(3, 2, 9, 1), true, true)),
       of_every_step(with_cell(CellKind::Rnn, make_shape(3, 2, 9, 3))),

@@ -172,7 +172,13 @@ TEST(other_cells_variants_pooling_and_dropout)
    const NetworkShape lstm = network("LSTM|8|3|5|0|1|Peepholes|COUPLED,LSTM|4|0|0|0|1|LNORM,POOL|ATTENTION,LINEAR");
    CHECK(lstm.cell.peepholes && lstm.cell.coupled && lstm.layer_norm && lstm.pooling == Pooling::Attention);
    const auto complaint_of = [](const std::string &layout) { return complaint(strings("5|3", layout)); };
-   CHECK(has(complaint_of("GRU|8|3|5|0|0|0,LINEAR"), "resetGateAfter=0 is not offered"));
+   CHECK(!gru.cell.reset_before && !network("GRU|8,LINEAR").cell.reset_before);
+   CHECK(network("GRU|8|3|5|0|0|0,LINEAR").cell.reset_before);
+   CHECK(network("BIGRU|8|3|5|0|1|LNORM,BIGRU|6|16|5|0|0|0,LINEAR").cell.reset_before); // where any layer says
+   CHECK(network("GRU|8|3|5|0|1|0,GRU|6,LINEAR").cell.reset_before);
+   CHECK(has(complaint_of("GRU|8|3|5|0|1|0,GRU|6|8|5|0|0|1,LINEAR"), "resetGateAfter is 1 in a layer and not in one below it"));
+   CHECK(has(complaint_of("GRU|8|3|5|0|0|2,LINEAR"), "resetGateAfter is 2, expected 1 (the reset gate after"));
+   CHECK(has(complaint_of("GRU|8|3|5|0|0|0|1,LINEAR"), "has 7 numbers, expected GRU|H|D|T|rememberState|returnSequence|resetGateAfter"));
    CHECK(has(complaint_of("GRU|8|PEEPHOLES,LINEAR"), "PEEPHOLES belongs to an LSTM; a GRU has none"));
    CHECK(has(complaint_of("LSTM|8|3|5|0|1|1,LINEAR"), "has 6 numbers"));
    CHECK(has(complaint_of("LSTM|8,POOL|MAX,LINEAR"), "POOL needs all steps of the LSTM, which returns its last"));
@@ -273,6 +279,9 @@ TEST(sequences_are_cut_out_of_events)
 
 namespace {
 
+/// Nobody watches.
+const TrainingGuide kUnwatched{[] { return true; }, [](const auto &) { return true; }, {}};
+
 /// Class 1 has larger first features; the second one is noise. In a regression the target is 50 + 3 times their sum.
 SequenceBuffer toys(const EventLayout &layout, std::size_t events, bool regression, unsigned seed)
 {
@@ -316,7 +325,7 @@ TEST(a_training_separates_ranks_and_comes_back_from_its_document)
    for (std::size_t threads : {1, 3}) {
       TrainingReport report;
       const SequenceModel model = SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, threads,
-                                                       report, [] { return true; }, [](const auto &) { return true; });
+                                                       report, kUnwatched);
       CHECK(report.epochs.size() == 15 && report.epochs.back().epoch == 15);
       CHECK(report.negative_events == 150);
       CHECK(report.training_events + report.validation_events == 1500);
@@ -361,7 +370,7 @@ TEST(a_regression_learns_in_the_units_of_its_target)
    SequenceBuffer events = toys(layout, 2000, true, 2);
    TrainingReport report;
    const SequenceModel model = SequenceModel::train(booking, Task::Regression, events, {{"a", "b"}, {}, {}, {"sum"}}, 2, report,
-                                                    [] { return true; }, [](const auto &) { return true; });
+                                                    kUnwatched);
    const std::vector<float> scores = model.scores(events, 2);
    double squares = 0, spread = 0;
    for (std::size_t n = 0; n < events.size(); ++n) {
@@ -380,8 +389,7 @@ TEST(events_that_cannot_be_trained_with_are_refused)
    layout.D = 2;
    const auto train = [&](const SequenceBuffer &events) {
       TrainingReport report;
-      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, [] { return true; },
-                           [](const auto &) { return true; });
+      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, kUnwatched);
    };
    SequenceBuffer one_class(layout), negative(layout), zero(layout);
    for (int n = 0; n < 40; ++n) {
@@ -413,8 +421,7 @@ TEST(a_batch_asked_for_is_no_larger_than_the_training_part)
    const auto train = [&](const std::string &strategy) {
       const Booking booking = understand(strings("4|2", "LSTM|4", strategy), {8, 0, 0}, Task::Binary, 2);
       TrainingReport report;
-      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, [] { return true; },
-                           [](const auto &) { return true; });
+      SequenceModel::train(booking, Task::Binary, events, {{"a", "b"}, {}, {"bkg", "sig"}, {}}, 1, report, kUnwatched);
       return report.training_events;
    };
    CHECK_THROWS(train("MaxEpochs=1,BatchSize=33"), tmva_lstm::ArgumentError,

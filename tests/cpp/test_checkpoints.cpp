@@ -177,6 +177,8 @@ const std::vector<NetworkShape> kLayouts = {
    changed(normalised(pooled(Pooling::Mean, stacked({4}, make_shape(3, 1, 5, 2)))),
            [](NetworkShape &s) { s.drop = {0.2, 0.3, 0.4}; }),
    changed(make_shape(3, 1, 5, 2), [](NetworkShape &s) { s.drop = {0.2, 0.3, 0.4}; }),
+   reset_before(stacked({4}, make_shape(3, 1, 5, 2))),
+   changed(reset_before(make_shape(3, 1, 5, 2)), [](NetworkShape &s) { s.drop = {0.2, 0.3, 0.4}; }),
 };
 
 } // namespace
@@ -184,7 +186,7 @@ const std::vector<NetworkShape> kLayouts = {
 TEST(a_block_is_cut_so_that_it_fits)
 {
    std::vector<StackShape> shapes{{1, {1}}, {8, {128}}, {100, {2}}, {8, {64, 64}}, {3, {5, 2, 9}}};
-   for (const std::size_t each : {7, 9}) // a simple RNN, whose steps are the cheapest beside a checkpoint; and all there is
+   for (const std::size_t each : {7, 9, 13}) // a simple RNN, whose steps are the cheapest beside a checkpoint; all there is; room of its own
       shapes.push_back(kLayouts[each].stack());
    for (const StackShape &s : shapes) {
       check_all_cuts<float>(s);

@@ -248,14 +248,17 @@ TEST(sequences_longer_than_the_steps_joined_are_refused)
 TEST(the_bytes_of_a_block_are_those_it_takes)
 {
    // the sum of the arrays that prepare() asks for, seen through their addresses: the block's own arithmetic must not drift
-   const LayerShape s{3, 5};
-   for (const std::size_t steps : {0, 1, 9}) {
-      constexpr std::size_t L = kLanes<double>;
-      const std::size_t columns = s.columns<double>();
-      const std::size_t numbers = (steps + 1) * s.inputs() * L + (steps + 1) * s.H * L + steps * s.H * L +
-                                  steps * s.rows() * L + 2 * s.H * L + kChunk<double> * L * columns;
-      CHECK(LayerBlock<double>::bytes(s, steps) == numbers * sizeof(double));
-   }
+   for (const LayerShape &s : {LayerShape{3, 5}, reset_before(make_shape(3, 0, 5, 1)).stack().part(0)})
+      for (const std::size_t steps : {0, 1, 9}) {
+         constexpr std::size_t L = kLanes<double>;
+         const std::size_t columns = s.columns<double>(), states = s.cell.reset_before ? 3 : 2;
+         const std::size_t numbers = (steps + 1) * s.inputs() * L + (steps + 1) * s.H * L + steps * s.H * L +
+                                     steps * s.rows() * L + states * s.H * L + kChunk<double> * L * columns;
+         CHECK(LayerBlock<double>::bytes(s, steps) == numbers * sizeof(double));
+         LayerBlock<double> block;
+         block.reserve(s, steps);
+         CHECK(block.held_bytes() == numbers * sizeof(double));
+      }
 }
 
 TEST(layer_on_arrays_over_awkward_shapes)

@@ -221,6 +221,7 @@ def test_central_differences_of_the_features(case):
 
 OTHER_CELLS = {
     "gru": {"cell": "gru"},
+    "gru_before": {"cell": "gru", "reset_gate": "before"},
     "rnn": {"cell": "rnn", "pooling": "attention"},
     "peepholes": {"peepholes": True, "coupled_gates": True, "pooling": "mean"},
     "normalised": {"cell": "gru", "layer_norm": True},
@@ -261,7 +262,8 @@ def test_other_cells_have_the_gradients_of_central_differences(cell, case):
         assert ("c" in layer) is has_cell
         offset, rows = layout[f"{name}.b"]
         # of a GRU's candidate, the sum from the state has its bias behind the others
-        order = [1, 2, 3, 0] if OTHER_CELLS[cell].get("cell") == "gru" else range(len(gates))
+        order = [1, 2, 3, 0] if gates[0] == "candidate from state" else range(len(gates))
+        assert (len(gates), gates[0]) == (3, "reset") or cell != "gru_before"
         of_biases = layer["dgates"].sum(axis=0)[list(order)].ravel()
 
         def shifted(shift, at):
@@ -276,7 +278,14 @@ def test_other_cells_have_the_gradients_of_central_differences(cell, case):
 @pytest.mark.parametrize("H", [1, 2, 3, 5])
 def test_a_layer_of_any_width_has_as_many_gates_as_it_names(H):
     """The core fills rows of the gates up for its kernels; what is handed over is not."""
-    for options, gates in (({"cell": "rnn"}, 1), ({"coupled_gates": True}, 3), ({"cell": "gru"}, 4), ({}, 4)):
+    before = {"cell": "gru", "reset_gate": "before"}
+    for options, gates in (
+        ({"cell": "rnn"}, 1),
+        ({"coupled_gates": True}, 3),
+        (before, 3),
+        ({"cell": "gru"}, 4),
+        ({}, 4),
+    ):
         numbers = [np.zeros(D), np.ones(D), np.zeros(E), np.ones(E)]
         trainer = _engine.Trainer64(D, E, H, 1, *numbers, options | {"seed": 2})
         _, events = make("one")

@@ -88,6 +88,7 @@ def test_pytorch(reference, instruction_set, case, dtype):
 
 VARIANTS = [
     {"cell": "gru", "hidden": [6, 5]},
+    {"cell": "gru", "reset_gate": "before", "hidden": [6, 5], "bidirectional": True},
     {"cell": "rnn", "bidirectional": True},
     {"peepholes": True, "coupled_gates": True},
     {"pooling": "mean", "layer_norm": True},
@@ -166,7 +167,8 @@ def test_contradictions_are_named_all_at_once():
 def test_toml_has_them_too():
     document = {"input": {"files": "a.root", "features": ["E"], "label": "y"}}
     keys = {"cell": "gru", "pooling": "attention", "dense": ["8 tanh"], "layer_norm": True, "dropout": 0.1}
-    model = make_config(document | {"model": keys}).model
+    model = make_config(document | {"model": keys | {"reset_gate": "before"}}).model
+    assert model.reset_gate == "before"
     assert (model.cell, model.pooling, model.dense, model.layer_norm) == ("gru", "attention", ("8 tanh",), True)
     with pytest.raises(OptionError, match=r"model\.pooling: found 'men', expected 'last', 'mean'"):
         make_config(document | {"model": {"pooling": "men"}})

@@ -90,6 +90,18 @@ def test_python_and_the_factory_train_the_same_network(folder, threads):
             "GRU|5|3|5|0|1,GRU|6|0|0|0|1|1,POOL|MEAN,DENSE|4|TANH,LINEAR",
             {"cell": "gru", "hidden": [5, 6], "pooling": "mean", "dense": ["4 tanh"]},
         ),
+        ("GRU|5|3|5|0|1|0,GRU|6|5|5|0|0|0", {"cell": "gru", "reset_gate": "before", "hidden": [5, 6]}),
+        (
+            "BIGRU|5|3|5|0|1|0|LNORM,POOL|MEAN",
+            {
+                "cell": "gru",
+                "reset_gate": "before",
+                "hidden": 5,
+                "bidirectional": True,
+                "layer_norm": True,
+                "pooling": "mean",
+            },
+        ),
         (
             "BIRNN|6|3|5|0|1|LNORM,POOL|ATTENTION",
             {"cell": "rnn", "bidirectional": True, "pooling": "attention", "layer_norm": True},

@@ -17,7 +17,7 @@ const Block *blocks(const LayerShape &shape)
 {
    static constexpr Block kGru[] = {{-1, 2, 3}, {0, 0, 0}, {1, 1, 1}, {2, -1, 2}}; // q, r, z, n
    static constexpr Block kOthers[] = {{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {3, 3, 3}};
-   return shape.cell.kind == CellKind::Gru ? kGru : kOthers;
+   return shape.cell.reset_after() ? kGru : kOthers;
 }
 
 } // namespace
@@ -71,20 +71,28 @@ void PackedCell<T>::pack(LayerShape shape, const T *flat)
    fKernels = &tmva_lstm::kernels<T>();
    const std::size_t D = shape.D, H = shape.H, sums = shape.sums();
    const T *W = flat, *U = W + shape.gates() * H * D, *b = U + shape.gates() * H * H, *peepholes = b + sums * H;
-   const bool gru = shape.cell.kind == CellKind::Gru;
+   const bool reset_after = shape.cell.reset_after(), reset_before = shape.cell.reset_before;
    // rows [0, last_U) meet h, rows [first_W, sums) meet x
-   const std::size_t last_U = gru ? 3 : sums, first_W = gru ? 1 : 0;
+   const std::size_t last_U = reset_after ? 3 : reset_before ? 2 : sums, first_W = reset_after ? 1 : 0;
    gather(0, last_U, false, nullptr, 0, U, H);
    pack_back(H, fStateTransposed);
    gather(first_W, sums, false, W, D, nullptr, 0);
    pack_back(D, fInputTransposed);
-   if (gru) {
+   if (reset_after) {
       gather(0, 1, false, nullptr, 0, U, H);
       pack_rows(H, fForward[0]);
       gather(1, 3, false, W, D, U, H);
       pack_rows(D + H, fForward[1]);
       gather(3, 4, false, W, D, nullptr, 0);
       pack_rows(D, fForward[2]);
+   } else if (reset_before) {
+      gather(0, 2, false, W, D, U, H);
+      pack_rows(D + H, fForward[0]);
+      gather(2, 3, false, W, D, nullptr, 0);
+      pack_rows(D, fForward[1]);
+      gather(2, 3, false, nullptr, 0, U, H);
+      pack_rows(H, fForward[2]);
+      pack_back(H, fCandidateTransposed);
    } else {
       gather(0, sums, false, W, D, U, H);
       pack_rows(D + H, fForward[0]);
@@ -99,6 +107,11 @@ void PackedCell<T>::sums(const T *u, T *gates, std::size_t n_lanes) const
 {
    constexpr std::size_t L = kLanes<T>;
    const std::size_t D = fShape.D, H = fShape.H;
+   if (fShape.cell.reset_before) { // what the candidate's sum has of h is added by candidate()
+      fKernels->product(fForward[0].data(), D + H, 2 * H, u, gates, n_lanes);
+      fKernels->product(fForward[1].data(), D, H, u, gates + 2 * H * L, n_lanes);
+      return;
+   }
    if (fShape.cell.kind != CellKind::Gru) {
       fKernels->product(fForward[0].data(), D + H, fShape.sums() * H, u, gates, n_lanes);
       return;
@@ -122,6 +135,25 @@ void PackedCell<T>::squash(F function, std::size_t first, std::size_t rows, T *g
    }
 }
 
+/// (12'), from r and W_n x_t in `gates`: m [H][L], and n. `room` [H][L].
+template <class T>
+void PackedCell<T>::candidate(const T *h_prev, T *gates, T *m, T *room, std::size_t n_lanes) const
+{
+   constexpr std::size_t L = kLanes<T>;
+   const std::size_t H = fShape.H;
+   T *n = gates + 2 * H * L;
+   for (std::size_t j = 0; j < H; ++j) {
+      for (std::size_t lane = 0; lane < n_lanes; ++lane)
+         m[j * L + lane] = gates[j * L + lane] * h_prev[j * L + lane];
+      std::fill(m + j * L + n_lanes, m + (j + 1) * L, T(0)); // the product takes whole registers
+   }
+   fKernels->product(fForward[2].data(), H, H, m, room, n_lanes);
+   for (std::size_t j = 0; j < H; ++j)
+      for (std::size_t lane = 0; lane < n_lanes; ++lane)
+         n[j * L + lane] += room[j * L + lane];
+   squash(fKernels->tanh, 2 * H, H, gates, n_lanes);
+}
+
 template <class T>
 void PackedCell<T>::forward(const T *u, const T *c_prev, T *gates, T *c, T *tanh_c, T *h, std::size_t n_lanes) const
 {
@@ -139,7 +171,17 @@ void PackedCell<T>::forward(const T *u, const T *c_prev, T *gates, T *c, T *tanh
       squash(fKernels->tanh, 0, H, gates, n_lanes);
       each([&](std::size_t, std::size_t at) { h[at] = c[at] = gates[at]; });
       return;
-   case CellKind::Gru: // (11) to (13); q stays as it is
+   case CellKind::Gru: // (11) to (13)
+      if (fShape.cell.reset_before) {
+         squash(fKernels->sigmoid, 0, 2 * H, gates, n_lanes);
+         candidate(u + fShape.D * L, gates, tanh_c, h, n_lanes);
+         each([&](std::size_t, std::size_t at) {
+            const T z = gates[gate + at], n = gates[2 * gate + at];
+            h[at] = c[at] = (1 - z) * n + z * c_prev[at];
+         });
+         return;
+      }
+      // q stays as it is
       squash(nothing, 0, H, gates, n_lanes);
       squash(fKernels->sigmoid, H, 2 * H, gates, n_lanes);
       each([&](std::size_t, std::size_t at) { gates[3 * gate + at] += gates[gate + at] * gates[at]; });
@@ -189,13 +231,17 @@ void PackedCell<T>::backward(T *gates, T *dc, const T *dh, const T *c_prev, cons
                dc[at] = 0;
                continue;
             }
-            const T q = gates[at], r = gates[gate + at], z = gates[2 * gate + at], n = gates[3 * gate + at];
+            const std::size_t z_at = fShape.cell.reset_before ? gate + at : 2 * gate + at, n_at = z_at + gate;
+            const T z = gates[z_at], n = gates[n_at];
             const T dh_t = dh[at] + dc[at]; // c is h, which also goes on as it is
             const T dn = dh_t * (1 - z) * (1 - n * n);
-            gates[at] = dn * r;
-            gates[gate + at] = dn * q * r * (1 - r);
-            gates[2 * gate + at] = dh_t * (c_prev[at] - n) * z * (1 - z);
-            gates[3 * gate + at] = dn;
+            if (!fShape.cell.reset_before) {
+               const T q = gates[at], r = gates[gate + at];
+               gates[at] = dn * r;
+               gates[gate + at] = dn * q * r * (1 - r);
+            }
+            gates[z_at] = dh_t * (c_prev[at] - n) * z * (1 - z);
+            gates[n_at] = dn;
             dc[at] = dh_t * z;
          }
       return;
@@ -234,16 +280,33 @@ void PackedCell<T>::backward(T *gates, T *dc, const T *dh, const T *c_prev, cons
 }
 
 template <class T>
-void PackedCell<T>::state_gradient(const T *dgates, T *dh, std::size_t n_lanes) const
+void PackedCell<T>::state_gradient(T *dgates, const T *h_prev, T *dh, T *room, std::size_t n_lanes) const
 {
-   const std::size_t rows = fShape.cell.kind == CellKind::Gru ? 3 * fShape.H : fShape.sums() * fShape.H;
-   fKernels->product(fStateTransposed.data(), rows, fShape.H, dgates, dh, n_lanes);
+   constexpr std::size_t L = kLanes<T>;
+   const std::size_t H = fShape.H;
+   if (!fShape.cell.reset_before) {
+      fKernels->product(fStateTransposed.data(), fShape.cell.kind == CellKind::Gru ? 3 * H : fShape.sums() * H, H, dgates, dh, n_lanes);
+      return;
+   }
+   fKernels->product(fCandidateTransposed.data(), H, H, dgates + 2 * H * L, room, n_lanes); // dm
+   const auto each = [&](auto work) {
+      for (std::size_t j = 0; j < H; ++j)
+         for (std::size_t lane = 0; lane < n_lanes; ++lane)
+            work(j * L + lane);
+   };
+   each([&](std::size_t at) {
+      const T r = dgates[at], dm = room[at];
+      dgates[at] = dm * h_prev[at] * r * (1 - r);
+      room[at] = dm * r;
+   });
+   fKernels->product(fStateTransposed.data(), 2 * H, H, dgates, dh, n_lanes);
+   each([&](std::size_t at) { dh[at] += room[at]; });
 }
 
 template <class T>
 void PackedCell<T>::input_gradient(const T *dgates, T *dx, std::size_t n_lanes) const
 {
-   const std::size_t first = fShape.cell.kind == CellKind::Gru ? fShape.H : 0;
+   const std::size_t first = fShape.cell.reset_after() ? fShape.H : 0;
    fKernels->product(fInputTransposed.data(), fShape.sums() * fShape.H - first, fShape.D, dgates + first * kLanes<T>, dx, n_lanes);
 }
 
@@ -255,7 +318,9 @@ void unpack_gradient(LayerShape shape, const T *panel, T *flat)
    for (std::size_t block = 0; block < shape.sums(); ++block) {
       const Block at = blocks(shape)[block];
       for (std::size_t j = 0; j < H; ++j) {
-         const T *row = panel + (block * H + j) * C;
+         const bool behind = shape.cell.reset_before && block == 2; // see LayerShape::panel_rows
+         const std::size_t row_at = block * H + j;
+         const T *row = panel + (behind ? shape.gate_panel_rows() + row_at - shape.first_candidate_row() : row_at) * C;
          if (at.W >= 0)
             std::copy_n(row, D, W + (static_cast<std::size_t>(at.W) * H + j) * D);
          if (at.U >= 0)

@@ -179,6 +179,8 @@ void check(const ModelDocument &document)
    if ((document.cell.peepholes || document.cell.coupled) && document.cell.kind != CellKind::Lstm)
       throw ModelError("cell: found peepholes or coupled gates with a " + std::string(cell_name(document.cell.kind)) +
                        ", expected them with an LSTM only");
+   if (document.cell.reset_before && document.cell.kind != CellKind::Gru)
+      throw ModelError("cell: found a reset gate with a " + std::string(cell_name(document.cell.kind)) + ", expected it with a GRU only");
    if ((document.flat_steps != 0) + (document.pooling != Pooling::Last) + document.every_step > 1)
       throw ModelError("network: found more than one of joined steps, pooling and outputs of every step, expected one of them");
    for (const DenseSpec &layer : document.dense)
@@ -394,6 +396,7 @@ void read_variants(const Place &network, ModelDocument &document)
       network.require("Cell", "LSTM");
    document.cell.peepholes = network.count("Peepholes") != 0;
    document.cell.coupled = network.count("CoupledGates") != 0;
+   document.cell.reset_before = network.says("ResetGate", "before"); // a GRU's that has none is of the other kind
    try {
       document.pooling = pooling_from_name(network.string("Pooling"));
    } catch (const ArgumentError &error) {
@@ -432,6 +435,8 @@ Node to_node(const ModelDocument &document)
       attributes.emplace_back("Bidirectional", document.bidirectional ? "1" : "0");
       attributes.emplace_back("Peepholes", document.cell.peepholes ? "1" : "0");
       attributes.emplace_back("CoupledGates", document.cell.coupled ? "1" : "0");
+      if (document.cell.reset_before)
+         attributes.emplace_back("ResetGate", reset_gate_name(true));
       attributes.emplace_back("Pooling", pooling_name(document.pooling));
       attributes.emplace_back("LayerNorm", document.layer_norm ? "1" : "0");
       attributes.emplace_back("EveryStep", document.every_step ? "1" : "0");

@@ -423,6 +423,14 @@ void Place::require(std::string_view key, std::string_view expected) const
       throw ModelError(attribute_path(key) + ": found " + quoted(attribute(key)) + ", expected " + quoted(expected));
 }
 
+bool Place::says(std::string_view key, std::string_view word) const
+{
+   if (!node.attribute(key))
+      return false;
+   require(key, word);
+   return true;
+}
+
 Place Place::child(std::string_view name) const
 {
    const Node *found = nullptr;

@@ -51,6 +51,8 @@ struct Place {
    std::vector<std::size_t> counts(std::string_view key) const; ///< separated by spaces; may be none
    /// Throws ModelError unless the attribute is exactly `expected`.
    void require(std::string_view key, std::string_view expected) const;
+   /// Whether there is such an attribute. Throws ModelError when there is, and it is not `word`.
+   bool says(std::string_view key, std::string_view word) const;
    /// The only child of that name. Throws ModelError when there is none, or more than one.
    Place child(std::string_view name) const;
 

@@ -73,6 +73,7 @@ void LayerBlock<T>::reserve(LayerShape shape, std::size_t steps, bool drops)
    fHiddenGradient.require(shape.H * L);
    fCellGradient.require(shape.H * L);
    fPanel.require(kChunk<T> * L * shape.template columns<T>());
+   fRoom.require(shape.cell.reset_before ? shape.H * L : 0);
    if (drops || fDropped)
       fOutputs.require(steps * shape.H * L);
 }
@@ -81,14 +82,15 @@ template <class T>
 std::size_t LayerBlock<T>::bytes(LayerShape shape, std::size_t steps, bool drops)
 {
    const std::size_t a_step = shape.inputs() + (drops ? 3 : 2) * shape.H + shape.rows();
-   return sizeof(T) * L * (steps * a_step + shape.inputs() + 3 * shape.H + kChunk<T> * shape.template columns<T>());
+   const std::size_t states = shape.cell.reset_before ? 4 : 3;
+   return sizeof(T) * L * (steps * a_step + shape.inputs() + states * shape.H + kChunk<T> * shape.template columns<T>());
 }
 
 template <class T>
 std::size_t LayerBlock<T>::held_bytes() const
 {
    return fInputs.bytes() + fCells.bytes() + fTanhCells.bytes() + fGates.bytes() + fHiddenGradient.bytes() +
-          fCellGradient.bytes() + fPanel.bytes() + fOutputs.bytes();
+          fCellGradient.bytes() + fPanel.bytes() + fRoom.bytes() + fOutputs.bytes();
 }
 
 template <class T>
@@ -131,7 +133,7 @@ void cell_backward(const PackedLayer<T> &layer, LayerBlock<T> &block, std::size_
    } else {
       layer.cell().backward(block.gates(t), block.dc(), block.dh(), block.c(t), block.c(t + 1), block.tanh_c(t), dparameters,
                             running);
-      layer.cell().state_gradient(block.gates(t), block.dh(), running);
+      layer.cell().state_gradient(block.gates(t), block.h(t), block.dh(), block.room(), running);
    }
    if (block.dropped())
       apply_factors(shape.H, block.dropped(), block.dh(), running);
@@ -194,8 +196,18 @@ void add_weight_gradient(const PackedLayer<T> &layer, LayerBlock<T> &block, std:
       running[t - first] = block.running(t);
       layer.kernels().transpose(block.x(t), shape.inputs(), C, block.panel() + (t - first) * kLanes<T> * C, block.running(t));
    }
-   layer.kernels().weight_gradient(shape.rows(), shape.inputs(), C, last - first, block.gates(first), shape.rows() * kLanes<T>,
-                                   block.panel(), running, dparameters);
+   const auto add = [&](std::size_t row, std::size_t rows, T *to) {
+      layer.kernels().weight_gradient(rows, shape.inputs(), C, last - first, block.gates(first) + row * kLanes<T>,
+                                      shape.rows() * kLanes<T>, block.panel(), running, to);
+   };
+   add(0, shape.gate_panel_rows(), dparameters);
+   if (!shape.cell.reset_before)
+      return;
+   for (std::size_t t = first; t < last; ++t) // in the place of h_{t-1} what the reset gate leaves of it, see cells.h
+      for (std::size_t lane = 0; lane < block.running(t); ++lane)
+         for (std::size_t j = 0; j < shape.H; ++j)
+            block.panel()[((t - first) * kLanes<T> + lane) * C + shape.D + j] = block.tanh_c(t)[j * kLanes<T> + lane];
+   add(shape.first_candidate_row(), shape.rows() - shape.first_candidate_row(), dparameters + shape.gate_panel_rows() * C);
 }
 
 } // namespace

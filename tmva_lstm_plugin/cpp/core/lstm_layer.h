@@ -104,6 +104,7 @@ public:
    T *dh() { return fHiddenGradient.data(); }                                        ///< [H][L]
    T *dc() { return fCellGradient.data(); }                                          ///< [H][L]
    T *panel() { return fPanel.data(); }                                              ///< [kChunk][L][C]
+   T *room() { return fRoom.data(); } ///< [H][L], see PackedCell::state_gradient(); where that needs it
 
    static constexpr std::size_t L = kLanes<T>;
 
@@ -112,7 +113,7 @@ private:
    std::size_t fSteps = 0;
    std::size_t fLanes = 0;
    AlignedArray<std::size_t> fRunning;
-   AlignedArray<T> fInputs, fCells, fTanhCells, fGates, fHiddenGradient, fCellGradient, fPanel;
+   AlignedArray<T> fInputs, fCells, fTanhCells, fGates, fHiddenGradient, fCellGradient, fPanel, fRoom;
    const T *fDropped = nullptr;
    AlignedArray<T> fOutputs; ///< [T][H][L], with dropped states only
 };
@@ -136,7 +137,7 @@ struct LossGradient {
 /// What backward() is asked for besides the gate gradients; null for what is not wanted.
 template <class T>
 struct LayerGradient {
-   T *dparameters = nullptr; ///< [rows()][C] panel (see LayerShape::columns) that (9) is added into
+   T *dparameters = nullptr; ///< [panel_rows()][C] panel (see LayerShape::columns) that (9) is added into
    T *dx = nullptr;          ///< [T][D][L], equation (8); lanes that have ended are left untouched
    T *dh_total = nullptr;    ///< [T][H][L], all that reaches h_t: from the loss and from step t+1; untouched likewise
    T *dc_total = nullptr;    ///< [T][H][L], all that reaches c_t, equation (4); untouched likewise

@@ -17,6 +17,8 @@ void check_choices(const NetworkShape &shape)
 {
    if ((shape.cell.peepholes || shape.cell.coupled) && shape.cell.kind != CellKind::Lstm)
       throw ArgumentError(std::string("peepholes and coupled gates belong to the LSTM; the cell is ") + cell_name(shape.cell.kind));
+   if (shape.cell.reset_before && shape.cell.kind != CellKind::Gru)
+      throw ArgumentError(std::string("a reset gate belongs to the GRU; the cell is ") + cell_name(shape.cell.kind));
    if (shape.flat_steps && (shape.pooling != Pooling::Last || shape.every_step))
       throw ArgumentError("the states of all steps cannot be joined and pooled, nor have outputs of their own, at the same time");
    if (shape.every_step && shape.pooling != Pooling::Last)
@@ -212,7 +214,7 @@ void Network<T>::make_room(std::size_t steps, std::size_t n_slots, const WorkLim
       fSlots[n].panel_pointers.resize(fStackShape.parts());
       for (std::size_t part = 0; part < fStackShape.parts(); ++part) {
          const LayerShape layer = fStackShape.part(part);
-         fSlots[n].panels[part].require(layer.rows() * layer.template columns<T>());
+         fSlots[n].panels[part].require(layer.panel_rows() * layer.template columns<T>());
          fSlots[n].panel_pointers[part] = fSlots[n].panels[part].data();
       }
       make_dense_slot(fSlots[n]);

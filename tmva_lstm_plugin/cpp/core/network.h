@@ -93,6 +93,11 @@ const char *cell_name(CellKind kind);
 /// The inverse; throws ArgumentError with the names there are.
 CellKind cell_from_name(const std::string &name);
 
+/// "before" or "after": where the GRU's reset gate stands.
+const char *reset_gate_name(bool before);
+/// The inverse; throws ArgumentError with both.
+bool reset_before_from_name(const std::string &name);
+
 /// Sum over a batch.
 struct LossSum {
    double loss = 0;    ///< sum of weight * loss

@@ -13,7 +13,10 @@ inline namespace TMVA_LSTM_ABI {
 CellParts cell_parts(const LayerShape &shape)
 {
    switch (shape.cell.kind) {
-   case CellKind::Gru: return {{"candidate from state", "reset", "update", "candidate"}, false}; // in the order of cells.h
+   case CellKind::Gru: // in the order of cells.h
+      if (shape.cell.reset_before)
+         return {{"reset", "update", "candidate"}, false};
+      return {{"candidate from state", "reset", "update", "candidate"}, false};
    case CellKind::Rnn: return {{"state"}, false};
    case CellKind::Lstm: break;
    }

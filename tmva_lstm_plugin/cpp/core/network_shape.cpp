@@ -45,6 +45,7 @@ std::size_t NetworkShape::parameters() const
 namespace {
 
 constexpr const char *kCells[] = {"lstm", "gru", "rnn"};
+constexpr const char *kResetGates[] = {"after", "before"}; // in the order of CellSpec::reset_before
 
 } // namespace
 
@@ -56,6 +57,16 @@ const char *cell_name(CellKind kind)
 CellKind cell_from_name(const std::string &name)
 {
    return value_named<CellKind>(name, kCells, "there is no cell '", "'; there are ");
+}
+
+const char *reset_gate_name(bool before)
+{
+   return kResetGates[before];
+}
+
+bool reset_before_from_name(const std::string &name)
+{
+   return value_named<bool>(name, kResetGates, "there is no place '", "' for a reset gate; there are ");
 }
 
 namespace {

@@ -249,7 +249,7 @@ void Network<T>::sum_slots(std::size_t n_slots, std::size_t n_threads, T *flat)
    };
    for (std::size_t part = 0; part < fStackShape.parts(); ++part) {
       const LayerShape layer = fStackShape.part(part);
-      const std::size_t C = layer.template columns<T>(), rows = layer.rows();
+      const std::size_t C = layer.template columns<T>(), rows = layer.panel_rows();
       const std::size_t rows_a_task = std::max<std::size_t>(1, 65536 / (C * kGradientSlots));
       parallel_for((rows + rows_a_task - 1) / rows_a_task, n_threads, [&](std::size_t task, std::size_t) {
          const auto panel = [&](std::size_t index) { return fSlots[index].panels[part].data(); };

@@ -76,7 +76,7 @@ struct Network<T>::Work {
 /// One gradient sum.
 template <class T>
 struct Network<T>::Slot {
-   std::vector<AlignedArray<T>> panels; ///< of each recurrent layer and direction [rows()][C], see LayerShape::columns
+   std::vector<AlignedArray<T>> panels; ///< of each recurrent layer and direction [panel_rows()][C], see LayerShape::columns
    std::vector<T *> panel_pointers;     ///< to these
    AlignedArray<T> norms;               ///< see StackShape::norm_parameters
    AlignedArray<T> attention, v;        ///< the attention's panel, and the gradient of its v

@@ -57,12 +57,15 @@ struct CellSpec {
    CellKind kind = CellKind::Lstm;
    bool peepholes = false; ///< LSTM: the gates see the cell state
    bool coupled = false;   ///< LSTM: the forget gate is 1 - i
+   bool reset_before = false; ///< GRU: the reset gate stands before the product with the state
 
    /// The LSTM without variants, which has kernels of its own.
    bool plain() const { return kind == CellKind::Lstm && !peepholes && !coupled; }
+   /// The GRU whose candidate has two sums.
+   bool reset_after() const { return kind == CellKind::Gru && !reset_before; }
    bool operator==(const CellSpec &other) const
    {
-      return kind == other.kind && peepholes == other.peepholes && coupled == other.coupled;
+      return kind == other.kind && peepholes == other.peepholes && coupled == other.coupled && reset_before == other.reset_before;
    }
    bool operator!=(const CellSpec &other) const { return !(*this == other); }
 };
@@ -78,10 +81,17 @@ struct LayerShape {
    {
       return cell.kind == CellKind::Rnn ? 1 : cell.kind == CellKind::Gru || cell.coupled ? 3 : 4;
    }
-   /// Sums of a unit at a step, each with a gradient and a bias: the gates; in the GRU the candidate has two, see cells.h.
-   std::size_t sums() const { return cell.kind == CellKind::Gru ? 4 : gates(); }
+   /// Sums of a unit at a step, each with a gradient and a bias: the gates; in the GRU the candidate may have two, see cells.h.
+   std::size_t sums() const { return cell.reset_after() ? 4 : gates(); }
    /// Rows of the gradients of a step, filled up for the kernels (the LSTM's four gates need nothing).
    std::size_t rows() const { return round_up(sums() * H, 4); }
+   /// Rows of the gradient panel. With the reset gate before the product the candidate, the last of the sums, meets another state than
+   /// the others: its rows stand behind theirs, both filled up for the kernels.
+   std::size_t panel_rows() const { return cell.reset_before ? gate_panel_rows() + rows() - first_candidate_row() : rows(); }
+   /// Of those, the ones that meet h_{t-1}: of all sums, or of all but the candidate.
+   std::size_t gate_panel_rows() const { return cell.reset_before ? round_up(2 * H, 4) : rows(); }
+   /// First row of a step's gradients that is among the rows behind them; those before row 2H only fill up.
+   std::size_t first_candidate_row() const { return 2 * H / 4 * 4; }
    /// Vectors of peephole weights.
    std::size_t peepholes() const { return !cell.peepholes ? 0 : cell.coupled ? 2 : 3; }
    /// Rows of the stacked input of a step, [x_t; h_{t-1}].

@@ -256,6 +256,10 @@ void bind_model(nb::module_ &m)
          "coupled_gates", [](const ModelDocument &self) { return self.cell.coupled; },
          [](ModelDocument &self, bool value) { self.cell.coupled = value; }, "The LSTM's forget gate is one minus its input gate")
       .def_prop_rw(
+         "reset_gate", [](const ModelDocument &self) { return std::string(tmva_lstm::reset_gate_name(self.cell.reset_before)); },
+         [](ModelDocument &self, const std::string &name) { self.cell.reset_before = tmva_lstm::reset_before_from_name(name); },
+         "Where the GRU's reset gate stands, 'after' the product with the state or 'before'")
+      .def_prop_rw(
          "pooling", [](const ModelDocument &self) { return std::string(tmva_lstm::pooling_name(self.pooling)); },
          [](ModelDocument &self, const std::string &name) { self.pooling = tmva_lstm::pooling_from_name(name); },
          "What goes on of the states: 'last', 'mean', 'max' or 'attention'")

@@ -204,10 +204,11 @@ NetworkShape take_shape(OptionReader &reader, std::size_t D, std::size_t E, std:
    reader.take("flat_steps", shape.flat_steps);
    reader.take("dense", dense);
    reader.take("loss", loss);
-   std::string cell = cell_name(shape.cell.kind), pooling = pooling_name(shape.pooling);
+   std::string cell = cell_name(shape.cell.kind), pooling = pooling_name(shape.pooling), reset = reset_gate_name(shape.cell.reset_before);
    reader.take("cell", cell);
    reader.take("peepholes", shape.cell.peepholes);
    reader.take("coupled_gates", shape.cell.coupled);
+   reader.take("reset_gate", reset);
    reader.take("pooling", pooling);
    reader.take("layer_norm", shape.layer_norm);
    reader.take("every_step", shape.every_step);
@@ -215,6 +216,7 @@ NetworkShape take_shape(OptionReader &reader, std::size_t D, std::size_t E, std:
    reader.take("recurrent_dropout", shape.drop.state);
    reader.take("dropout", shape.drop.output);
    shape.cell.kind = cell_from_name(cell);
+   shape.cell.reset_before = reset_before_from_name(reset);
    shape.pooling = pooling_from_name(pooling);
    for (const auto &[width, activation] : dense)
       shape.dense.push_back({width, activation_from_name(activation)});

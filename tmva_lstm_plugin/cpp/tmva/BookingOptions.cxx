@@ -104,6 +104,7 @@ private:
    Complaints fComplaints;
    std::string fCellName = "LSTM"; ///< of the recurrent layers, as it was given
    bool fReturnsSequence = false, fReshaped = false;
+   bool fSaysResetGate = false; ///< a layer had its number
    std::size_t fAskedSteps = 0, fAskedFeatures = 0; ///< as the LSTM token says them, to be compared with InputLayout
 };
 
@@ -252,7 +253,8 @@ void Reader::read_variants(std::vector<std::string> &parts)
    parts = numbers;
 }
 
-/// LSTM|stateSize|inputSize|timeSteps|rememberState|returnSequence; behind them, for a GRU, MethodDL's resetGateAfter, and words.
+/// LSTM|stateSize|inputSize|timeSteps|rememberState|returnSequence; behind them, for a GRU, MethodDL's resetGateAfter, and words. The
+/// reset gate is where any layer says, after the product where none does.
 void Reader::read_recurrent(std::vector<std::string> parts)
 {
    constexpr const char *kWhat[] = {"", "state size", "input size", "time steps", "rememberState", "returnSequence", "resetGateAfter"};
@@ -260,7 +262,6 @@ void Reader::read_recurrent(std::vector<std::string> parts)
    const std::string name = upper(parts[0]);
    const std::size_t most = fBooking.network.cell.kind == CellKind::Gru ? 7 : 6;
    std::size_t numbers[7] = {};
-   numbers[6] = 1;
    if (parts.size() > most)
       complain("Layout: '" + parts[0] + "' has " + std::to_string(parts.size() - 1) + " numbers, expected " + name +
                "|H|D|T|rememberState|returnSequence" + (most == 7 ? "|resetGateAfter" : ""));
@@ -276,9 +277,14 @@ void Reader::read_recurrent(std::vector<std::string> parts)
       complain("Layout: rememberState=1 is not offered: events are independent and drawn in random order, so a state carried "
                "from one to the next has no meaning; set it to 0");
    fReturnsSequence = numbers[5] != 0;
-   if (numbers[6] != 1)
-      complain("Layout: resetGateAfter=0 is not offered: the reset gate of this GRU stands behind the product with the state, as in "
-               "cuDNN and PyTorch; set it to 1, or leave it out");
+   if (parts.size() != 7)
+      return;
+   if (numbers[6] > 1)
+      complain("Layout: resetGateAfter is " + parts[6] + ", expected 1 (the reset gate after the product with the state) or 0 (before it)");
+   else if (fSaysResetGate && fBooking.network.cell.reset_before != (numbers[6] == 0))
+      complain("Layout: resetGateAfter is " + parts[6] + " in a layer and not in one below it; all have to be the same");
+   fSaysResetGate = true;
+   fBooking.network.cell.reset_before = numbers[6] == 0;
 }
 
 /// A further recurrent layer: the one read before goes below it.

@@ -61,7 +61,7 @@ const char *activation_code(Activation activation)
 void write_step(std::ostream &out, const std::string &name, const LayerShape &part)
 {
    const std::string D = std::to_string(part.D), H = std::to_string(part.H);
-   const bool gru = part.cell.kind == CellKind::Gru;
+   const bool reset_after = part.cell.reset_after();
    const auto gate = [&](std::size_t n) { return "z[" + std::to_string(n * part.H) + " + j]"; };
    const auto sigmoid = [](const std::string &z) { return "1 / (1 + std::exp(-(" + z + ")))"; };
    const auto peephole = [&](std::size_t n, const char *cell) {
@@ -73,9 +73,14 @@ void write_step(std::ostream &out, const std::string &name, const LayerShape &pa
        << "            of_x += " << name << "_W[r * " << D << " + d] * sequence[t * " << D << " + d];\n"
        << "         for (int j = 0; j < " << H << "; ++j)\n"
        << "            of_h += " << name << "_U[r * " << H << " + j] * h[j];\n";
-   if (gru) // the two sums of the candidate are kept apart, that of h behind those of the gates
+   if (reset_after) // the two sums of the candidate are kept apart, that of h behind those of the gates
       out << "         z[r] = r < " << 2 * part.H << " ? of_x + of_h : of_x;\n"
           << "         if (r >= " << 2 * part.H << ")\n            z[r + " << H << "] = of_h + " << name << "_b[r + " << H << "];\n      }\n";
+   else if (part.cell.reset_before) // the candidate sees what the reset gate leaves of h; c is free to hold it
+      out << "         z[r] = r < " << 2 * part.H << " ? of_x + of_h : of_x;\n      }\n"
+          << "      for (int j = 0; j < " << H << "; ++j)\n         c[j] = " << sigmoid(gate(0)) << " * h[j];\n"
+          << "      for (int j = 0; j < " << H << "; ++j)\n         for (int k = 0; k < " << H << "; ++k)\n"
+          << "            " << gate(2) << " += " << name << "_U[(" << 2 * part.H << " + j) * " << H << " + k] * c[k];\n";
    else
       out << "         z[r] = of_x + of_h;\n      }\n";
    out << "      for (int j = 0; j < " << H << "; ++j) {\n";
@@ -83,7 +88,12 @@ void write_step(std::ostream &out, const std::string &name, const LayerShape &pa
       out << "         h[j] = std::tanh(" << gate(0) << ");\n      }\n";
       return;
    }
-   if (gru) {
+   if (part.cell.reset_before) {
+      out << "         const double u = " << sigmoid(gate(1)) << ";\n"
+          << "         h[j] = (1 - u) * std::tanh(" << gate(2) << ") + u * h[j];\n      }\n";
+      return;
+   }
+   if (reset_after) {
       out << "         const double r = " << sigmoid(gate(0)) << ", u = " << sigmoid(gate(1)) << ";\n"
           << "         h[j] = (1 - u) * std::tanh(" << gate(2) << " + r * " << gate(3) << ") + u * h[j];\n      }\n";
       return;

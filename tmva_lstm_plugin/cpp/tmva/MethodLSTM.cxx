@@ -76,8 +76,9 @@ void MethodLSTM::DeclareOptions()
 {
    DeclareOptionRef(fInputLayout = "", "InputLayout", "T|D: steps and features of a step; variable t*D+d is feature d of step t");
    DeclareOptionRef(fLayout = kDefaultLayout, "Layout",
-                    "Layers: LSTM|H|D|T|0|returnSequence (or GRU, RNN, BILSTM, BIGRU, BIRNN; behind them PEEPHOLES, COUPLED, LNORM), after a "
-                    "returned sequence RESHAPE|FLAT or POOL|MEAN, MAX, ATTENTION, then DENSE|width|ACTIVATION, LINEAR");
+                    "Layers: LSTM|H|D|T|0|returnSequence (or GRU, RNN, BILSTM, BIGRU, BIRNN; behind them PEEPHOLES, COUPLED, LNORM; a GRU has "
+                    "|resetGateAfter before those, 1 if left out, where MethodDL takes 0 on a CPU), after a returned sequence "
+                    "RESHAPE|FLAT or POOL|MEAN, MAX, ATTENTION, then DENSE|width|ACTIVATION, LINEAR");
    DeclareOptionRef(fTrainingStrategy = kDefaultStrategy, "TrainingStrategy", "key=value pairs joined by commas, phases by |");
    DeclareOptionRef(fErrorStrategy = "", "ErrorStrategy", "Loss: CROSSENTROPY, MUTUALEXCLUSIVE or SUMOFSQUARES; of a regression SUMOFSQUARES, ABSOLUTEERROR or HUBER; by task if empty");
    DeclareOptionRef(fHuberDelta = 1., "HuberDelta",

@@ -52,6 +52,7 @@ EpochLog::EpochLog(TMVA::MsgLogger &log, const Booking &booking, std::size_t n_e
    std::string layers = kind == CellKind::Gru ? "GRU " : kind == CellKind::Rnn ? "RNN " : "LSTM ";
    layers += network.bidirectional ? "of both directions with " : "with ";
    layers += std::string(network.cell.peepholes ? "peepholes, " : "") + (network.cell.coupled ? "coupled gates, " : "") +
+             (network.cell.reset_before ? "reset gates before the product, " : "") +
              (network.layer_norm ? "normalised layers of " : "");
    for (const std::size_t width : network.lower)
       layers += std::to_string(width) + ", ";
