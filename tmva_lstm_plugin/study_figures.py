@@ -41,12 +41,27 @@ TARGET_FIGURES = ("loss", "rms", "mae")
 FIGURES: dict[str, bool] = {"loss": False, "auc": True, "accuracy": True, "rms": False, "mae": False}
 
 
-def check_one_answer(every_step: bool, purpose: str) -> None:
-    """Raise OptionError for a model that has an answer for each step, where events are judged."""
+def check_one_answer(every_step: bool, purpose: str, where: str = "every_step") -> None:
+    """Refuse a model that has an answer for each step, where events are judged.
+
+    Parameters
+    ----------
+    every_step : bool
+        Whether the model is one.
+    purpose : str
+        What judges, for the message.
+    where : str
+        Where the option stands, for the message.
+
+    Raises
+    ------
+    OptionError
+        It is one.
+    """
     if every_step:
         raise OptionError(
-            f"{purpose} judges one answer an event, and a model with every_step has one a step; fit such models yourself, on "
-            "parts of the events, and compare their evaluations"
+            f"{where}: {purpose} judges one answer an event, and this model has one a step; fit models with every_step one by "
+            "one (tmva-lstm train), on parts of the events, and compare their evaluations"
         )
 
 

@@ -10,7 +10,7 @@ from .options import OPTION_NAMES
 if TYPE_CHECKING:
     from ..config import TrainConfig
 
-__all__ = ["configuration", "is_toml", "refuse_every_step"]
+__all__ = ["configuration", "is_toml"]
 
 
 def is_toml(name: str) -> bool:
@@ -47,25 +47,3 @@ def configuration(files: tuple[str, ...], config_file: str | None, overrides: di
     if toml:
         return load_config(toml[0], overrides, option_names=OPTION_NAMES)
     return make_config({}, source="command line", overrides=overrides, option_names=OPTION_NAMES)
-
-
-def refuse_every_step(config: TrainConfig, purpose: str) -> None:
-    """Raise OptionError if steps are to be learnt, for a command that judges events.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        The configuration.
-    purpose : str
-        What the command does, for the message.
-
-    Raises
-    ------
-    OptionError
-        The model has ``every_step``.
-    """
-    if getattr(config.model, "every_step", False):
-        raise OptionError(
-            f"model.every_step: {purpose} judges one answer an event, and this model has one a step; train it with tmva-lstm "
-            "train, or do this in Python, with fit and a list of events of your own"
-        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .common import common_options, echo_table, write_json
-from .configuration import configuration, is_toml, refuse_every_step
+from .configuration import configuration, is_toml
 from .options import SectionedCommand, config_options, given_keys
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ def cross_validate_command(
       tmva-lstm apply lstm_output/folds.json events.root
     """
     config = configuration(files, config_file, given_keys(parameters, [f for f in files if not is_toml(f)]))
-    refuse_every_step(config, "a cross-validation")
+    from ..study_figures import check_one_answer
     from ..training_run import check_output
 
+    check_one_answer(config.model.model_dump()["every_step"], "a cross-validation", "model.every_step")
     folder = check_output(config.output.folder, plots=config.output.plots)
     write_json(json_file, _cross_validate(config, folder))
 

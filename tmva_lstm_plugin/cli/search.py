@@ -10,7 +10,7 @@ import click
 
 from ..errors import OptionError
 from .common import common_options, echo_table, exit_code_of_signal, write_json
-from .configuration import configuration, is_toml, refuse_every_step
+from .configuration import configuration, is_toml
 from .options import TRAINING, SectionedCommand, config_options, given_keys
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def search_command(files: tuple[str, ...], config_file: str | None, json_file: s
             "search.space is missing: give a TOML file with a table [search.space], such as learning_rate = "
             "{ low = 1e-4, high = 1e-2, log = true }"
         )
-    refuse_every_step(config, "a search")
+    from ..study_figures import check_one_answer
+
+    check_one_answer(config.model.model_dump()["every_step"], "a search", "model.every_step")
     if config.input.stream:
         raise OptionError(
             "input.stream: all trials share the events in memory; set input.stream = false (--no-stream) and read a part of the "

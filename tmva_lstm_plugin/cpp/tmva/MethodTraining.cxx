@@ -200,12 +200,12 @@ void MethodLSTM::TrainGuarded(const SignalWatch &watch)
    tmva_lstm::ModelDocument &document = my.model->document();
    write_layout(document, my.layout);
    std::vector<std::pair<std::string, std::string>> options{{"InputLayout", fInputLayout.Data()},
-                            {"Layout", fLayout.Data()},
-                            {"TrainingStrategy", fTrainingStrategy.Data()},
-                            {"ErrorStrategy", fErrorStrategy.Data()},
-                            {"WeightInitialization", fWeightInitialization.Data()},
-                            {"ValidationSize", fValidationSize.Data()},
-                            {"RandomSeed", std::to_string(fRandomSeed)}};
+                                                            {"Layout", fLayout.Data()},
+                                                            {"TrainingStrategy", fTrainingStrategy.Data()},
+                                                            {"ErrorStrategy", fErrorStrategy.Data()},
+                                                            {"WeightInitialization", fWeightInitialization.Data()},
+                                                            {"ValidationSize", fValidationSize.Data()},
+                                                            {"RandomSeed", std::to_string(fRandomSeed)}};
    if (document.loss == tmva_lstm::Loss::Huber)
       options.emplace_back("huber_delta", exact(fHuberDelta)); // by Python's name, which has to know it to judge by that loss
    write_options(document, options);
